@@ -1,0 +1,144 @@
+"""`formulation="auto"`: one primitive, closed under differentiation and batching, decided at lowering.
+
+Its transposes and batching rules bind the same primitive with another geometry, so the choice of a formulation is
+made after `grad` and `vmap`, for each convolution separately. Transposes never conjugate: only an adjoint does.
+"""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from jconv.costs import Problem
+from jconv.formulations import FORMULATIONS
+from jconv.geometry import Geometry
+from jconv.selection import choose
+
+conv_auto_p = Primitive("conv_auto")
+
+
+def bind(x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: object, dtype: object) -> jax.Array:
+    """Bind the primitive: x `[N, *L, G·c]` and kernel `[*k, c, G·o]` give `[N, *P, G·o]` in `dtype`.
+
+    Inside `shard_map` both operands are first made to vary over the same mesh axes: without it the transposes of a
+    replicated operand would miss their sum over the mesh.
+    """
+    x, kernel = _vary_together(x, kernel)
+    return conv_auto_p.bind(x, kernel, geometry=geometry, precision=precision, dtype=dtype)
+
+
+def problem_of(x: jax.Array, kernel: jax.Array, geometry: Geometry, platform: str) -> Problem:
+    """Return the problem that operands and geometry pose on a platform."""
+    return Problem(geometry, x.shape[0], x.shape[-1], kernel.shape[-1], jnp.dtype(x.dtype).name, platform)
+
+
+def flip_exchange(kernel: jax.Array, groups: int) -> jax.Array:
+    """Return the kernel of the derivative by the input: flipped, `[*k, c, G·o] → [*k, o, G·c]`."""
+    kernel = jnp.flip(kernel, range(kernel.ndim - 2))
+    kernel = kernel.reshape(*kernel.shape[:-1], groups, -1)
+    return jnp.moveaxis(kernel, -3, -1).swapaxes(-3, -2).reshape(*kernel.shape[:-3], kernel.shape[-1], -1)
+
+
+def _vary_together(*operands: jax.Array) -> tuple[jax.Array, ...]:
+    axes = [getattr(jax.typeof(operand), "vma", frozenset()) for operand in operands]
+    every = frozenset().union(*axes)
+    return tuple(
+        _to_varying(operand, tuple(every - has)) if every - has else operand
+        for operand, has in zip(operands, axes, strict=True)
+    )
+
+
+def _to_varying(operand: jax.Array, axes: tuple[str, ...]) -> jax.Array:
+    if hasattr(lax, "pcast"):  # from jax 0.8
+        return lax.pcast(operand, axes, to="varying")
+    return lax.pvary(operand, axes)
+
+
+def _compute(
+    x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: object, dtype: object, platform: str
+) -> jax.Array:
+    if 0 in (*x.shape, *kernel.shape):
+        return jnp.zeros((x.shape[0], *geometry.output_size, kernel.shape[-1]), dtype)
+    name = choose(problem_of(x, kernel, geometry, platform)).formulation
+    return FORMULATIONS[name].apply(x, kernel, geometry, precision=precision, preferred_element_type=dtype)
+
+
+def _abstract(x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: object, dtype: object) -> object:
+    """Take the abstract value from `direct`, which keeps explicit sharding and varying mesh axes right."""
+    direct = functools.partial(
+        FORMULATIONS["direct"].apply, geometry=geometry, precision=precision, preferred_element_type=dtype
+    )
+    return jax.make_jaxpr(direct)(x, kernel).out_avals[0]
+
+
+def _input_transpose(
+    ct: jax.Array, x: object, kernel: jax.Array, *, geometry: Geometry, precision: object, dtype: object
+) -> jax.Array:
+    to = x.aval.dtype
+    exchanged = flip_exchange(kernel, geometry.groups)
+    ct, exchanged = _same_dtype(ct, exchanged)
+    return bind(ct, exchanged, geometry=geometry.input_gradient(), precision=precision, dtype=ct.dtype).astype(to)
+
+
+def _kernel_transpose(
+    ct: jax.Array, x: jax.Array, kernel: object, *, geometry: Geometry, precision: object, dtype: object
+) -> jax.Array:
+    to = kernel.aval.dtype
+    groups = geometry.groups
+    x, ct = _same_dtype(x, ct)
+    # Batch and channels change places: x [N, L, G·c] → [c, L, G·N], ct [N, P, G·o] → [P, N, G·o].
+    x = x.reshape(*x.shape[:-1], groups, -1)
+    x = jnp.moveaxis(jnp.moveaxis(x, 0, -2), -1, 0)
+    x = x.reshape(*x.shape[:-2], -1)
+    ct = jnp.moveaxis(ct, 0, -2)
+    kernel_ct = bind(x, ct, geometry=geometry.kernel_gradient(), precision=precision, dtype=ct.dtype)
+    return jnp.moveaxis(kernel_ct, 0, -2).astype(to)
+
+
+def _same_dtype(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Cast the narrower operand: under `preferred_element_type` a cotangent is wider than the primals."""
+    dtype = jnp.promote_types(a.dtype, b.dtype)
+    return a.astype(dtype), b.astype(dtype)
+
+
+def _batch(
+    operands: Sequence[jax.Array], mapped: Sequence[int | None], *, geometry: Geometry, precision: object, dtype: object
+) -> tuple[jax.Array, int]:
+    """Fold the mapped axis V: of x alone into the batch, of the kernel alone into outputs, of both into groups."""
+    x, kernel = operands
+    x_axis, kernel_axis = mapped
+    run = functools.partial(bind, precision=precision, dtype=dtype)
+    groups = geometry.groups
+    if kernel_axis is None:
+        x = jnp.moveaxis(x, x_axis, 0)
+        y = run(x.reshape(-1, *x.shape[2:]), kernel, geometry=geometry)
+        return y.reshape(x.shape[0], -1, *y.shape[1:]), 0
+    size = kernel.shape[kernel_axis]
+    if x_axis is None:  # kernel [*k, c, G, V, o]: wider outputs inside each group
+        kernel = jnp.moveaxis(kernel, kernel_axis, -2)
+        kernel = kernel.reshape(*kernel.shape[:-1], groups, -1)
+        kernel = jnp.moveaxis(kernel, -3, -2).reshape(*kernel.shape[:-3], -1)
+        y = run(x, kernel, geometry=geometry)
+        y = y.reshape(*y.shape[:-1], groups, size, -1)
+        return jnp.moveaxis(y, -2, 0).reshape(size, *y.shape[:-3], -1), 0
+    # x [N, L, V·G·c], kernel [k, c, V·G·o]: V times the groups
+    x = jnp.moveaxis(x, x_axis, -2)
+    kernel = jnp.moveaxis(kernel, kernel_axis, -2)
+    more = Geometry(**{name: getattr(geometry, name) for name in geometry.__slots__} | {"groups": size * groups})
+    y = run(x.reshape(*x.shape[:-2], -1), kernel.reshape(*kernel.shape[:-2], -1), geometry=more)
+    return jnp.moveaxis(y.reshape(*y.shape[:-1], size, -1), -2, 0), 0
+
+
+conv_auto_p.def_impl(
+    jax.jit(conv_auto_p.bind, static_argnames=("geometry", "precision", "dtype"))  # eager calls compile, once each
+)
+conv_auto_p.def_abstract_eval(_abstract)
+ad.defbilinear(conv_auto_p, _input_transpose, _kernel_transpose)
+batching.primitive_batchers[conv_auto_p] = _batch
+for _platform in ("cpu", "cuda", "rocm", "tpu"):
+    _lowering = mlir.lower_fun(functools.partial(_compute, platform=_platform), multiple_results=False)
+    mlir.register_lowering(conv_auto_p, _lowering, platform=_platform)

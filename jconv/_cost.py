@@ -1,0 +1,148 @@
+"""What a call would cost and what `auto` would take, before anything is computed: `cost` and `explain`."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jconv.costs import Cost, Problem, direct_cost
+from jconv.errors import UnsupportedError, suggestion
+from jconv.formulations import FORMULATIONS
+from jconv.geometry import Ints, Padding, conv_geometry
+from jconv.selection import choose
+
+
+class Explanation(NamedTuple):
+    """What `auto` takes for a problem.
+
+    Attributes:
+        formulation: The formulation's name.
+        reason: Why it is taken.
+        problem: The problem, on the device it was asked for.
+        intermediate_bytes: What each formulation that can compute it keeps between input and output.
+        refusals: Why the others cannot.
+    """
+
+    formulation: str
+    reason: str
+    problem: Problem
+    intermediate_bytes: dict[str, int]
+    refusals: dict[str, str]
+
+    def __str__(self) -> str:
+        """Several lines to read."""
+        lines = [str(self.problem), f"auto takes {self.formulation} on {self.problem.platform}: {self.reason}"]
+        lines += [f"  {name:<10} {size / 2**20:10.3f} MiB between" for name, size in self.intermediate_bytes.items()]
+        lines += [f"  {name:<10} cannot: {reason}" for name, reason in self.refusals.items()]
+        return "\n".join(lines)
+
+
+def cost(
+    x_shape: Sequence[int],
+    kernel_shape: Sequence[int],
+    *,
+    stride: Ints = 1,
+    padding: Padding = "VALID",
+    dilation: Ints = 1,
+    input_dilation: Ints = 1,
+    groups: int = 1,
+    bias: bool = False,
+    dtype: Any = "float32",
+    formulation: str = "direct",
+) -> Cost:
+    """Count what a convolution costs: operations, elements, bytes. Nothing is computed.
+
+    Args:
+        x_shape: `[*batch, *space, in]`.
+        kernel_shape: `[*window, in/groups, out]`.
+        stride: As for `conv`.
+        padding: As for `conv`, with zeros.
+        dilation: As for `conv`.
+        input_dilation: As for `conv`.
+        groups: As for `conv`.
+        bias: Whether there is one.
+        dtype: Of the operands.
+        formulation: Whose operations and intermediates; "direct" counts the definition's.
+
+    Returns:
+        The counts.
+
+    Raises:
+        GeometryError: If the arguments describe no convolution.
+        UnsupportedError: If there is no such formulation.
+
+    Example:
+        >>> c = cost((32, 32, 3), (3, 3, 3, 64), padding=1)
+        >>> c.multiplications, c.additions
+        (1769472, 1703936)
+        >>> c.input_elements, c.kernel_elements, c.output_elements
+        (3072, 1728, 65536)
+    """
+    arguments = {"stride": stride, "padding": padding, "dilation": dilation, "input_dilation": input_dilation}
+    problem = _problem("cost", x_shape, kernel_shape, dtype, "cpu", groups=groups, **arguments)
+    if formulation not in FORMULATIONS:
+        raise UnsupportedError(
+            f"cost: formulation must be one of {', '.join(FORMULATIONS)}; got formulation={formulation!r}."
+            f"{suggestion(formulation, FORMULATIONS)}"
+        )
+    found = FORMULATIONS[formulation].cost(problem)
+    with_bias = direct_cost(problem, bias=bias)
+    return found._replace(additions=found.additions + with_bias.output_elements * bias, parameters=with_bias.parameters)
+
+
+def explain(
+    x: Any,
+    kernel: Any,
+    *,
+    stride: Ints = 1,
+    padding: Padding = "VALID",
+    dilation: Ints = 1,
+    input_dilation: Ints = 1,
+    groups: int = 1,
+    platform: str | None = None,
+) -> Explanation:
+    """Say which formulation `auto` takes for a convolution, and why.
+
+    Args:
+        x: `[*batch, *space, in]`, an array or a `jax.ShapeDtypeStruct`.
+        kernel: `[*window, in/groups, out]`, likewise.
+        stride: As for `conv`.
+        padding: As for `conv`, with zeros.
+        dilation: As for `conv`.
+        input_dilation: As for `conv`.
+        groups: As for `conv`.
+        platform: "cpu", "cuda", "rocm" or "tpu"; by default the one that JAX would use.
+
+    Returns:
+        The choice, its reason, and the memory of every formulation; print it.
+
+    Raises:
+        GeometryError: If the arguments describe no convolution.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> x = jax.ShapeDtypeStruct((8, 56, 56, 96), jnp.float32)
+        >>> kernel = jax.ShapeDtypeStruct((3, 3, 1, 96), jnp.float32)
+        >>> explain(x, kernel, padding="SAME", groups=96, platform="cpu").formulation
+        'shifts'
+    """
+    if platform is None:
+        backend = jax.default_backend()
+        platform = "cuda" if backend == "gpu" else backend
+    arguments = {"stride": stride, "padding": padding, "dilation": dilation, "input_dilation": input_dilation}
+    problem = _problem("explain", x.shape, kernel.shape, x.dtype, platform, groups=groups, **arguments)
+    choice = choose(problem)
+    refusals = {name: reason for name, f in FORMULATIONS.items() if (reason := f.unsupported(problem))}
+    between = {name: f.cost(problem).intermediate_bytes for name, f in FORMULATIONS.items() if name not in refusals}
+    return Explanation(choice.formulation, choice.reason, problem, between, refusals)
+
+
+def _problem(
+    caller: str, x_shape: Sequence[int], kernel_shape: Sequence[int], dtype: Any, platform: str, **arguments: Any
+) -> Problem:
+    geometry = conv_geometry(x_shape, kernel_shape, caller=caller, **arguments)
+    batch = 1
+    for size in x_shape[: len(x_shape) - len(geometry.window) - 1]:
+        batch *= size
+    return Problem(geometry, batch, x_shape[-1], kernel_shape[-1], jnp.dtype(dtype).name, platform)

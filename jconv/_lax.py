@@ -1,0 +1,115 @@
+"""`conv_general_dilated` with lax's signature: every layout, batch groups, and any formulation."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jconv._conv import conv, same_dtype
+from jconv.errors import GeometryError
+
+
+def conv_general_dilated(
+    lhs: jax.Array,
+    rhs: jax.Array,
+    window_strides: Sequence[int],
+    padding: str | Sequence[tuple[int, int]],
+    lhs_dilation: Sequence[int] | None = None,
+    rhs_dilation: Sequence[int] | None = None,
+    dimension_numbers: Any = None,
+    feature_group_count: int = 1,
+    batch_group_count: int = 1,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+    out_sharding: Any = None,
+    *,
+    padding_mode: str = "zeros",
+    formulation: str = "auto",
+) -> jax.Array:
+    """Do what `lax.conv_general_dilated` does, with its arguments and shapes, by any formulation.
+
+    With `functools.partial(conv_general_dilated, formulation=…)` it is the `conv_general_dilated` argument of
+    `flax.linen.Conv` and `flax.nnx.Conv`. Empty outputs follow lax: zeros of its shape, or its error.
+
+    Args:
+        lhs: The input, laid out as `dimension_numbers` says; by default `[N, C, *space]`.
+        rhs: The kernel; by default `[out, in/groups, *window]`.
+        window_strides: A stride per space axis.
+        padding: "SAME", "SAME_LOWER", "VALID", or (low, high) pairs.
+        lhs_dilation: Input dilation per space axis.
+        rhs_dilation: Kernel dilation per space axis.
+        dimension_numbers: As for lax: None, three strings, or `ConvDimensionNumbers`.
+        feature_group_count: Groups of channels.
+        batch_group_count: Groups of the batch; one of the two counts is 1.
+        precision: As for lax.
+        preferred_element_type: As for lax: by default the operands' dtype.
+        out_sharding: As for lax; only "direct" and "auto" take it, through XLA.
+        padding_mode: As for `jconv.conv`.
+        formulation: As for `jconv.conv`.
+
+    Returns:
+        The output, laid out as `dimension_numbers` says.
+
+    Raises:
+        GeometryError: If the arguments describe no convolution.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> conv_general_dilated(jnp.ones((1, 3, 8, 8)), jnp.ones((4, 3, 3, 3)), (1, 1), "SAME").shape
+        (1, 4, 8, 8)
+    """
+    lhs, rhs = jnp.asarray(lhs), jnp.asarray(rhs)
+    same_dtype("conv_general_dilated", lhs, rhs, "lhs", "rhs")
+    stock = {
+        "lhs_dilation": lhs_dilation,
+        "rhs_dilation": rhs_dilation,
+        "dimension_numbers": dimension_numbers,
+        "feature_group_count": feature_group_count,
+        "batch_group_count": batch_group_count,
+    }
+    preferred = jnp.dtype(preferred_element_type) if preferred_element_type is not None else lhs.dtype
+    if padding_mode == "zeros":
+        # lax is the authority on its own arguments: it raises on wrong ones, and knows what is empty.
+        try:
+            shape = jax.eval_shape(
+                lambda a, b: lax.conv_general_dilated(a, b, window_strides, padding, **stock), lhs, rhs
+            ).shape
+        except (TypeError, ValueError) as error:
+            raise GeometryError(
+                f"conv_general_dilated: arguments must be ones that lax accepts; got: {error}"
+            ) from error
+        if 0 in (*shape, *lhs.shape, *rhs.shape):
+            return jnp.zeros(shape, preferred)
+    if out_sharding is not None:
+        raise GeometryError(
+            f"conv_general_dilated: out_sharding must be None; got {out_sharding}. "
+            "Constrain the result: jax.lax.with_sharding_constraint, or jax.sharding.reshard."
+        )
+    numbers = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
+    (batch, channel, *space), (out, depth, *window) = numbers.lhs_spec, numbers.rhs_spec
+    x = jnp.transpose(lhs, (batch, *space, channel))
+    kernel = jnp.transpose(rhs, (*window, depth, out))
+    groups = feature_group_count
+    if batch_group_count > 1:  # [B·n, L, c] → [n, L, B·c]: batch groups are groups of channels
+        groups = batch_group_count
+        x = x.reshape(groups, -1, *x.shape[1:])
+        x = jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1)
+    y = conv(
+        x,
+        kernel,
+        stride=tuple(window_strides),
+        padding=padding if isinstance(padding, str) else [tuple(map(int, pair)) for pair in padding],
+        padding_mode=padding_mode,
+        input_dilation=1 if lhs_dilation is None else tuple(lhs_dilation),
+        dilation=1 if rhs_dilation is None else tuple(rhs_dilation),
+        groups=groups,
+        formulation=formulation,
+        precision=precision,
+        preferred_element_type=preferred,
+    )
+    back = [0] * y.ndim  # y is [N, *space, C]; axis back[i] of the result is axis i of y
+    for axis, place in enumerate((numbers.out_spec[0], *numbers.out_spec[2:], numbers.out_spec[1])):
+        back[place] = axis
+    return jnp.transpose(y, back)

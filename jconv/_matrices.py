@@ -1,0 +1,212 @@
+"""A convolution's matrices, to look at: Toeplitz, circulant, index pattern, patches."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from jconv._padding import pad_first
+from jconv.errors import UnsupportedError
+from jconv.formulations._base import MATRIX_BYTES, block_diagonal
+from jconv.formulations.circulant import circulant_blocks
+from jconv.formulations.einsum import axis_pattern
+from jconv.formulations.patches import gather_patches
+from jconv.formulations.toeplitz import toeplitz_blocks
+from jconv.geometry import Ints, Padding, conv_geometry, resolve_padding
+
+
+def toeplitz_matrix(
+    kernel: jax.Array,
+    input_size: Ints,
+    *,
+    stride: Ints = 1,
+    padding: Padding = "VALID",
+    dilation: Ints = 1,
+    input_dilation: Ints = 1,
+    groups: int = 1,
+) -> jax.Array:
+    """Return the doubly block Toeplitz matrix T with T @ x.ravel() = conv(x, kernel).ravel().
+
+    Its transpose is the matrix of `conv_transpose` with the same arguments.
+
+    Args:
+        kernel: `[*window, in/groups, out]`.
+        input_size: One int per space axis; a single int stands for all.
+        stride: As for `conv`.
+        padding: As for `conv`, with zeros.
+        dilation: As for `conv`.
+        input_dilation: As for `conv`.
+        groups: As for `conv`.
+
+    Returns:
+        `[output positions · out, input positions · in]`; positions in row-major order, channels last.
+
+    Raises:
+        GeometryError: If the arguments describe no convolution.
+        UnsupportedError: If the matrix passes the bound of 256 MiB.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> toeplitz_matrix(jnp.array([1., 2.])[:, None, None], 3).tolist()
+        [[1.0, 2.0, 0.0], [0.0, 1.0, 2.0]]
+    """
+    kernel = jnp.asarray(kernel)
+    size = _sizes(input_size, kernel.ndim - 2)
+    geometry = conv_geometry(
+        (*size, kernel.shape[-2] * groups if kernel.ndim > 1 else 0),
+        kernel.shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        input_dilation=input_dilation,
+        groups=groups,
+        caller="toeplitz_matrix",
+    )
+    _bound("toeplitz_matrix", kernel, geometry.output_size, size, groups)
+    return block_diagonal(toeplitz_blocks(kernel, geometry))
+
+
+def circulant_matrix(
+    kernel: jax.Array, input_size: Ints, *, padding: Padding = "SAME", dilation: Ints = 1, groups: int = 1
+) -> jax.Array:
+    """Return the doubly block circulant matrix of a convolution on the torus.
+
+    C @ x.ravel() = conv(x, kernel, padding="SAME", padding_mode="circular").ravel(), at stride 1. A window larger
+    than the torus goes around it more than once.
+
+    Args:
+        kernel: `[*window, in/groups, out]`.
+        input_size: One int per space axis; a single int stands for all.
+        padding: Places the first tap: at input −low. The output keeps the size of the torus.
+        dilation: As for `conv`.
+        groups: As for `conv`.
+
+    Returns:
+        `[positions · out, positions · in]`; positions in row-major order, channels last.
+
+    Raises:
+        GeometryError: If the arguments describe no convolution.
+        UnsupportedError: If the matrix passes the bound of 256 MiB.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> circulant_matrix(jnp.array([1., 2., 0.])[:, None, None], 3, padding=0).tolist()
+        [[1.0, 2.0, 0.0], [0.0, 1.0, 2.0], [2.0, 0.0, 1.0]]
+    """
+    kernel = jnp.asarray(kernel)
+    size = _sizes(input_size, kernel.ndim - 2)
+    # SAME at stride 1 fits a window into any torus, so the geometry exists whatever padding places the taps.
+    geometry = conv_geometry(
+        (*size, kernel.shape[-2] * groups if kernel.ndim > 1 else 0),
+        kernel.shape,
+        padding="SAME",
+        dilation=dilation,
+        groups=groups,
+        caller="circulant_matrix",
+    )
+    _bound("circulant_matrix", kernel, size, size, groups)
+    pads = resolve_padding("circulant_matrix", padding, size, geometry.extent, geometry.stride)
+    # w[(m − q + lo) mod M]: tap 0 of output q stands at m = q − lo
+    return block_diagonal(circulant_blocks(kernel, size, geometry, tuple(low for low, _ in pads)))
+
+
+def index_pattern(
+    input_size: int,
+    window: int,
+    *,
+    stride: int = 1,
+    padding: Padding = "VALID",
+    dilation: int = 1,
+    input_dilation: int = 1,
+) -> jax.Array:
+    """Return one axis's index pattern: whether tap t of output p reads input entry l.
+
+    Args:
+        input_size: L.
+        window: k.
+        stride: As for `conv`.
+        padding: As for `conv`, on one space axis.
+        dilation: As for `conv`.
+        input_dilation: As for `conv`.
+
+    Returns:
+        `[L, k, P]`, booleans.
+
+    Raises:
+        GeometryError: If the arguments describe no convolution.
+
+    Example:
+        >>> index_pattern(3, 2).astype(int)[:, 0].tolist()
+        [[1, 0], [0, 1], [0, 0]]
+    """
+    geometry = conv_geometry(
+        (input_size, 1),
+        (window, 1, 1),
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        input_dilation=input_dilation,
+        caller="index_pattern",
+    )
+    return axis_pattern(geometry, 0)
+
+
+def patches(
+    x: jax.Array,
+    window: Ints,
+    *,
+    stride: Ints = 1,
+    padding: Padding = "VALID",
+    padding_mode: str = "zeros",
+    dilation: Ints = 1,
+    input_dilation: Ints = 1,
+) -> jax.Array:
+    """Return every window of the input, by slices: im2col, unfold.
+
+    Args:
+        x: `[*batch, *space, channels]`.
+        window: One int per space axis; a single int stands for a single space axis.
+        stride: As for `conv`.
+        padding: As for `conv`.
+        padding_mode: As for `conv`.
+        dilation: As for `conv`.
+        input_dilation: As for `conv`.
+
+    Returns:
+        `[*batch, *output, *window, channels]`.
+
+    Raises:
+        GeometryError: If no window fits.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> patches(jnp.arange(16.).reshape(4, 4, 1), (2, 2)).shape
+        (3, 3, 2, 2, 1)
+    """
+    x = jnp.asarray(x)
+    window = (window,) if isinstance(window, int) else tuple(window)
+    shape = (*window, x.shape[-1], 1)
+    arguments = {"stride": stride, "dilation": dilation, "caller": "patches"}
+    geometry = conv_geometry(x.shape, shape, padding=padding, input_dilation=input_dilation, **arguments)
+    axes = len(window)
+    if padding_mode != "zeros":
+        x = pad_first("patches", x, padding, padding_mode, geometry)
+        geometry = conv_geometry(x.shape, shape, **arguments)
+    batch = x.shape[: x.ndim - axes - 1]
+    windows = gather_patches(x.reshape(-1, *x.shape[len(batch) :]), geometry)
+    return windows.reshape(*batch, *geometry.output_size, *window, x.shape[-1])
+
+
+def _sizes(input_size: Ints, axes: int) -> tuple[int, ...]:
+    return tuple(input_size) if isinstance(input_size, Sequence) else (input_size,) * max(axes, 1)
+
+
+def _bound(caller: str, kernel: jax.Array, output: tuple[int, ...], size: tuple[int, ...], groups: int) -> None:
+    rows, columns = kernel.shape[-1], kernel.shape[-2] * groups
+    for p, length in zip(output, size, strict=True):
+        rows, columns = rows * p, columns * length
+    if rows * columns * kernel.dtype.itemsize > MATRIX_BYTES:
+        raise UnsupportedError(
+            f"{caller}: the matrix must take at most {MATRIX_BYTES // 2**20} MiB; got {rows}×{columns}, "
+            f"{rows * columns * kernel.dtype.itemsize / 2**20:,.0f} MiB. Take a smaller input_size."
+        )

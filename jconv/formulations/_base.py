@@ -1,0 +1,230 @@
+"""The record that makes a formulation, and the few moves that several of them share."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jconv.costs import Cost, Problem
+from jconv.geometry import Geometry
+
+UNROLLED_TAPS = 128  # above this many, programs scan over taps: unrolled they compile for minutes
+MATRIX_BYTES = 2**28  # a matrix above 256 MiB is refused: it is for seeing, not for computing
+
+
+class Apply(Protocol):
+    """Compute the convolution, without bias."""
+
+    def __call__(
+        self, x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+    ) -> jax.Array:
+        """Return `[N, *P, G·o]` from x `[N, *L, G·c]` and kernel `[*k, c, G·o]`, in `preferred_element_type`."""
+        ...
+
+
+class Formulation(NamedTuple):
+    """One way to compute a convolution.
+
+    Attributes:
+        name: Its name in the table.
+        summary: One line for tables.
+        apply: The computation: pure and traceable.
+        unsupported: Why a problem cannot be computed, or None.
+        cost: What `apply` spends.
+        exact: Whether small integers in float32 give exact results.
+        local: Whether an inf or NaN of the input reaches only the outputs whose window covers it.
+    """
+
+    name: str
+    summary: str
+    apply: Apply
+    unsupported: Callable[[Problem], str | None]
+    cost: Callable[[Problem], Cost]
+    exact: bool = True
+    local: bool = True
+
+
+def always(problem: Problem) -> None:
+    """Refuse nothing."""
+
+
+def too_large(what: str, size: int, problem: Problem, index_bytes: int = 0) -> str | None:
+    """Return why a matrix of `size` stored entries passes the bound, or None."""
+    total = size * (problem.itemsize + index_bytes)
+    if total <= MATRIX_BYTES:
+        return None
+    return f"{what} would take {total / 2**20:,.0f} MiB, above the bound of {MATRIX_BYTES / 2**20:.0f} MiB"
+
+
+def accumulator(dtype: jax.typing.DTypeLike) -> np.dtype:
+    """Return the dtype that sums are kept in: float32 for 16-bit floats, int32 for 8- and 16-bit integers."""
+    dtype = jnp.dtype(dtype)
+    if jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize < 4:
+        return jnp.dtype("float32")
+    if jnp.issubdtype(dtype, jnp.integer) and dtype.itemsize < 4:
+        return jnp.dtype("int32")
+    return dtype
+
+
+def pad_input(x: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return the dilated, padded (or cropped) input that the windows cover exactly, `[N, *padded_size, C]`."""
+    holes = (e - 1 for e in geometry.input_dilation)
+    config = [(0, 0, 0), *zip(geometry.low, geometry.high, holes, strict=True), (0, 0, 0)]
+    return lax.pad(x, jnp.zeros((), x.dtype), config)
+
+
+def taps(geometry: Geometry) -> Iterator[tuple[int, ...]]:
+    """Yield every tap t of the window, last axis fastest."""
+    return itertools.product(*map(range, geometry.window))
+
+
+def tap_slice(padded: jax.Array, tap: tuple[int, ...], geometry: Geometry) -> jax.Array:
+    """Return what tap t meets: padded[:, s·p + d·t], `[N, *P, C]`."""
+    start = [d * t for d, t in zip(geometry.dilation, tap, strict=True)]
+    stop = [a + s * (p - 1) + 1 for a, s, p in zip(start, geometry.stride, geometry.output_size, strict=True)]
+    batch, channels = padded.shape[0], padded.shape[-1]
+    return lax.slice(padded, (0, *start, 0), (batch, *stop, channels), (1, *geometry.stride, 1))
+
+
+def tap_starts(geometry: Geometry) -> np.ndarray:
+    """Return d·t for every tap, `[Πk, axes]`, for the programs that scan over taps."""
+    return np.array(list(taps(geometry)), np.int32) * np.array(geometry.dilation, np.int32)
+
+
+def dynamic_tap_slice(padded: jax.Array, start: jax.Array, geometry: Geometry) -> jax.Array:
+    """Do as `tap_slice`, for a start that is traced."""
+    span = [s * (p - 1) + 1 for s, p in zip(geometry.stride, geometry.output_size, strict=True)]
+    return strided_window(padded, start, span, geometry.stride)
+
+
+def strided_window(padded: jax.Array, start: jax.Array, span: list[int], step: tuple[int, ...]) -> jax.Array:
+    """Return padded[:, start : start + span : step], for a traced start."""
+    zero = jnp.zeros((), start.dtype)
+    begin = (zero, *(start[axis] for axis in range(len(span))), zero)
+    block = lax.dynamic_slice(padded, begin, (padded.shape[0], *span, padded.shape[-1]))
+    return lax.slice(block, (0,) * block.ndim, block.shape, (1, *step, 1))
+
+
+def product(
+    windows: jax.Array, kernel: jax.Array, groups: int, *, precision: object, preferred_element_type: object
+) -> jax.Array:
+    """Multiply windows by the kernel, group by group, in one `dot_general`.
+
+    y[…, g, o] = Σ_{t,c} windows[…, t, g, c] · kernel[t, c, g, o]
+
+    Args:
+        windows: `[*lead, T, G·c]`.
+        kernel: `[T, c, G·o]`.
+        groups: G.
+        precision: As `lax.dot_general`'s.
+        preferred_element_type: The dtype of sums and result.
+
+    Returns:
+        `[*lead, G·o]`.
+    """
+    lead = windows.ndim - 2
+    if groups == 1:
+        dims = (((lead, lead + 1), (0, 1)), ((), ()))
+        return lax.dot_general(
+            windows, kernel, dims, precision=precision, preferred_element_type=preferred_element_type
+        )
+    windows = windows.reshape(*windows.shape[:-1], groups, -1)
+    kernel = kernel.reshape(*kernel.shape[:-1], groups, -1)
+    dims = (((lead, lead + 2), (0, 1)), ((lead + 1,), (2,)))
+    y = lax.dot_general(windows, kernel, dims, precision=precision, preferred_element_type=preferred_element_type)
+    y = jnp.moveaxis(y, 0, -2)
+    return y.reshape(*y.shape[:-2], -1)
+
+
+def gather_matrix(rows: jax.Array, index: jax.Array, groups: int) -> jax.Array:
+    """Lay the taps of a kernel into a matrix per group: M[g, p, o, l, c] = rows[index[p, l], c, g, o].
+
+    Args:
+        rows: `[R, c, G·o]`, the values a cell can take.
+        index: `[P, L]`, which of them it takes.
+        groups: G.
+
+    Returns:
+        `[G, P, o, L, c]`.
+    """
+    split = rows.reshape(*rows.shape[:2], groups, -1)
+    return jnp.transpose(split[index], (3, 0, 4, 1, 2))
+
+
+def block_diagonal(blocks: jax.Array) -> jax.Array:
+    """Put the matrices of all groups into one, `[G, P, o, L, c] → [P·G·o, L·G·c]`."""
+    groups = blocks.shape[0]
+    same = jnp.eye(groups, dtype=bool)[:, :, None, None, None, None]
+    spread = jnp.where(same, blocks[:, None], 0)  # [G, G', P, o, L, c]
+    matrix = jnp.transpose(spread, (2, 0, 3, 4, 1, 5))
+    rows = matrix.shape[0] * matrix.shape[1] * matrix.shape[2]
+    return matrix.reshape(rows, math.prod(matrix.shape[3:]))
+
+
+def matrix_vector(blocks: jax.Array, x: jax.Array, *, precision: object, preferred_element_type: object) -> jax.Array:
+    """Multiply the matrix of each group with its channels: `[G, P, o, L, c] × [N, L, G·c] → [N, P, G·o]`."""
+    groups, positions, out = blocks.shape[:3]
+    x = x.reshape(x.shape[0], -1, groups, blocks.shape[-1])
+    dims = (((1, 3), (3, 4)), ((2,), (0,)))
+    y = lax.dot_general(x, blocks, dims, precision=precision, preferred_element_type=preferred_element_type)
+    return jnp.transpose(y, (1, 2, 0, 3)).reshape(y.shape[1], positions, groups * out)
+
+
+def periodic_kernel(kernel: jax.Array, dilation: tuple[int, ...], size: tuple[int, ...]) -> jax.Array:
+    """Lay the taps around a torus: w[m] = Σ kernel[t] over the taps with d·t ≡ m (mod size).
+
+    Args:
+        kernel: `[*k, c, o]`.
+        dilation: d; negative lays the taps backwards.
+        size: The torus.
+
+    Returns:
+        `[*size, c, o]`.
+    """
+    for axis, (d, around) in enumerate(zip(dilation, size, strict=True)):
+        place = (d * np.arange(kernel.shape[axis])) % around
+        laid = jnp.zeros((*kernel.shape[:axis], around, *kernel.shape[axis + 1 :]), kernel.dtype)
+        kernel = laid.at[(slice(None),) * axis + (place,)].add(kernel)
+    return kernel
+
+
+def xla_conv(
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+) -> jax.Array:
+    """Call `lax.conv_general_dilated`, cropping by slices: XLA reads past its buffer on some negative paddings.
+
+    A high padding of zero or more that gives the same output is taken where there is one, so that the program
+    stays what a user of lax would have written.
+    """
+    starts, stops, pads = [], [], []
+    sizes = zip(geometry.input_size, geometry.input_dilation, geometry.stride, geometry.low, geometry.high, strict=True)
+    for size, e, s, low, high in sizes:
+        if -s < high < 0:
+            high = 0
+        first = -(min(low, 0) // e)  # entries cropped: ⌈−low / e⌉, and what they overshoot is padded again
+        last = -(min(high, 0) // e)
+        starts.append(first)
+        stops.append(size - last)
+        pads.append((low + e * first, high + e * last))
+    batch, out = x.shape[0], kernel.shape[-1]
+    if any(stop <= start for start, stop in zip(starts, stops, strict=True)):
+        return jnp.zeros((batch, *geometry.output_size, out), preferred_element_type)  # only padding is seen
+    x = lax.slice(x, (0, *starts, 0), (batch, *stops, x.shape[-1]))
+    axes = "".join(chr(ord("0") + axis) for axis in range(len(pads)))
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        geometry.stride,
+        pads,
+        lhs_dilation=geometry.input_dilation,
+        rhs_dilation=geometry.dilation,
+        dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
+        feature_group_count=geometry.groups,
+        precision=precision,
+        preferred_element_type=None if preferred_element_type == x.dtype else preferred_element_type,
+    )

@@ -1,0 +1,99 @@
+r"""Multiply spectra: the discrete Fourier transform diagonalises the circulant.
+
+    y = F⁻¹( F(x) · F(w̃) ),   w̃[−d·t mod n] = kernel[t],   outputs at s·p
+
+Cost: transforms of every channel at a good size n, and a product of channels per frequency; stride saves nothing.
+Accuracy: |error| ≤ 4 · eps · log2(Πn) · ‖x‖₂ · ‖kernel‖₂ (`error_bound`). One inf or NaN spreads over its example.
+Reference: Cooley, Tukey, An algorithm for the machine calculation of complex Fourier series, 1965; Mathieu, Henaff,
+LeCun, Fast training of convolutional networks through FFTs, 2014, https://arxiv.org/abs/1312.5851.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.fft
+from jax import lax
+
+from jconv.costs import Cost, Problem, direct_cost
+from jconv.formulations._base import Formulation, accumulator, pad_input, periodic_kernel
+from jconv.geometry import Geometry
+
+
+def transform_size(geometry: Geometry, real: bool = True) -> tuple[int, ...]:
+    """Return the good FFT size at or above the padded input, per axis."""
+    return tuple(scipy.fft.next_fast_len(size, real=real) for size in geometry.padded_size)
+
+
+def conv_fft(
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+) -> jax.Array:
+    """Transform, multiply channel by channel at full precision, transform back, and take every stride-th output."""
+    del precision  # the product of spectra runs at HIGHEST: what is lost there is lost everywhere
+    dtype = accumulator(x.dtype)
+    real = not jnp.issubdtype(dtype, jnp.complexfloating)
+    size = transform_size(geometry, real)
+    axes = tuple(range(1, 1 + len(size)))
+    forward, back = (jnp.fft.rfftn, jnp.fft.irfftn) if real else (jnp.fft.fftn, jnp.fft.ifftn)
+
+    # Taps at −d·t make the circular convolution a correlation, for complex kernels too: nothing is conjugated.
+    around = periodic_kernel(kernel.astype(dtype), tuple(-d for d in geometry.dilation), size)
+    kernel_hat = forward(around, s=size, axes=tuple(range(len(size))))  # [*F, c, G·o]
+    x_hat = forward(pad_input(x, geometry).astype(dtype), s=size, axes=axes)  # [N, *F, G·c]
+
+    groups = geometry.groups
+    x_hat = x_hat.reshape(*x_hat.shape[:-1], groups, -1)
+    kernel_hat = kernel_hat.reshape(*kernel_hat.shape[:-1], groups, -1)
+    frequencies = tuple(axis - 1 for axis in axes)
+    dims = (((x_hat.ndim - 1,), (len(size),)), ((*axes, len(size) + 1), (*frequencies, len(size) + 1)))
+    y_hat = lax.dot_general(x_hat, kernel_hat, dims, precision=lax.Precision.HIGHEST)  # [*F, G, N, o]
+    y_hat = jnp.moveaxis(y_hat, -2, 0).reshape(x.shape[0], *y_hat.shape[: len(size)], -1)
+
+    y = back(y_hat, s=size, axes=axes)
+    wanted = (slice(0, s * (p - 1) + 1, s) for s, p in zip(geometry.stride, geometry.output_size, strict=True))
+    return y[:, *wanted].astype(preferred_element_type)
+
+
+def error_bound(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> float:
+    """Return a bound on |computed − exact| of any output: 4 · eps · log2(Πn) · ‖x‖₂ · ‖kernel‖₂.
+
+    Args:
+        x: `[N, *L, G·c]`.
+        kernel: `[*k, c, G·o]`.
+        geometry: How they are combined.
+
+    Returns:
+        The bound, from the largest norms of one example's group and one output channel's kernel.
+    """
+    eps = float(jnp.finfo(accumulator(x.dtype)).eps)
+    x64, kernel64 = (np.asarray(a).astype(complex) for a in (x, kernel))
+    examples = x64.reshape(x64.shape[0], -1, geometry.groups, x64.shape[-1] // geometry.groups)
+    x_norm = np.sqrt((np.abs(examples) ** 2).sum(axis=(1, 3)).max())
+    kernel_norm = np.sqrt((np.abs(kernel64.reshape(-1, kernel64.shape[-1])) ** 2).sum(axis=0).max())
+    return 4 * eps * math.log2(max(math.prod(transform_size(geometry)), 2)) * float(x_norm) * float(kernel_norm)
+
+
+def _unsupported(problem: Problem) -> str | None:
+    if np.dtype(problem.dtype).kind in "iu":
+        return f"its roots of unity are not integers, got dtype {problem.dtype}"
+    return None
+
+
+def _cost(problem: Problem) -> Cost:
+    g = problem.geometry
+    size = math.prod(transform_size(g))
+    images = problem.batch * problem.in_channels + problem.batch * problem.out_channels
+    kernels = problem.in_channels // g.groups * problem.out_channels
+    # 5·n·log2(n) real operations a complex transform, half of it for a real one, and 4 products a complex product
+    butterflies = int(2.5 * size * math.log2(max(size, 2)) * (images + kernels) / 2)
+    products = 4 * (size // 2 + 1) * problem.batch * kernels
+    elements = size * (images + kernels)
+    return direct_cost(problem)._replace(
+        multiplications=butterflies + products,
+        additions=butterflies + products,
+        intermediate_bytes=elements * max(problem.itemsize, 4),
+    )
+
+
+FFT = Formulation("fft", "multiply spectra at a good FFT size", conv_fft, _unsupported, _cost, exact=False, local=False)

@@ -1,0 +1,63 @@
+"""Gather every window into a row of a matrix, then one matrix product: im2col.
+
+    y[(n, p), o] = Σ_{(t,c)} patches[(n, p), (t, c)] · kernel[(t, c), o]
+
+Cost: the direct multiplications, and the patches: the input Πk times over.
+Reference: Chellapilla, Puri, Simard, High performance convolutional neural networks for document processing, 2006.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jconv.costs import Cost, Problem, direct_cost
+from jconv.formulations._base import (
+    UNROLLED_TAPS,
+    Formulation,
+    accumulator,
+    always,
+    dynamic_tap_slice,
+    pad_input,
+    product,
+    tap_slice,
+    tap_starts,
+    taps,
+)
+from jconv.geometry import Geometry
+
+
+def gather_patches(x: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return every window of `x`, `[N, *P, Πk, C]`: by slices, so that an inf stays where it is.
+
+    Args:
+        x: `[N, *L, C]`.
+        geometry: Which windows.
+
+    Returns:
+        The windows, taps in row-major order.
+    """
+    padded = pad_input(x, geometry)
+    starts = tap_starts(geometry)
+    if len(starts) > UNROLLED_TAPS:
+        slices = lax.map(lambda start: dynamic_tap_slice(padded, start, geometry), starts)
+        return jnp.moveaxis(slices, 0, -2)
+    return jnp.stack([tap_slice(padded, tap, geometry) for tap in taps(geometry)], axis=-2)
+
+
+def conv_patches(
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+) -> jax.Array:
+    """Gather the patches, then contract taps and channels in one `lax.dot_general`."""
+    rows = kernel.reshape(-1, *kernel.shape[-2:])
+    windows = gather_patches(x, geometry)
+    y = product(windows, rows, geometry.groups, precision=precision, preferred_element_type=accumulator(x.dtype))
+    return y.astype(preferred_element_type)
+
+
+def _cost(problem: Problem) -> Cost:
+    gathered = problem.batch * problem.positions * problem.taps * problem.in_channels
+    elements = problem.padded_elements + gathered
+    return direct_cost(problem)._replace(intermediate_bytes=elements * problem.itemsize)
+
+
+PATCHES = Formulation("patches", "gather the windows, one matrix product (im2col)", conv_patches, always, _cost)

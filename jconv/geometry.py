@@ -1,0 +1,348 @@
+"""Where each output of a convolution looks: the geometry, and its closure under differentiation.
+
+For window k, stride s, dilation d, input dilation e and low padding lo, one axis of a convolution is
+
+    y[p, o] = Σ_{t,c} x[(s·p + d·t − lo) / e, c] · kernel[t, c, o]
+
+summed over the taps t where e divides and the position lies inside the input. Only Python integers here.
+"""
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from jconv.errors import GeometryError, suggestion
+
+Ints = int | Sequence[int]
+PaddingWord = Literal["VALID", "SAME", "SAME_LOWER", "FULL", "CAUSAL"]
+Padding = PaddingWord | str | int | Sequence[int | Sequence[int]]
+Pads = tuple[tuple[int, int], ...]
+
+PADDING_WORDS = ("VALID", "SAME", "SAME_LOWER", "FULL", "CAUSAL")
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """One convolution's geometry, an entry per space axis; hashable, so static under `jax.jit`.
+
+    The output size is stored and the high padding derived from it: what a caller pads beyond the last
+    place the window reaches is not part of the convolution, and dropping it is what closes the geometry
+    under differentiation.
+
+    Args:
+        input_size: L, the size of the input.
+        window: k, the number of taps.
+        output_size: P, the number of output positions.
+        stride: s, input steps between output positions.
+        dilation: d, input steps between taps.
+        input_dilation: e, steps between the entries of the input; e − 1 zeros stand between them.
+        low: lo, zeros before the input; negative crops.
+        groups: G, the number of independent convolutions over blocks of channels.
+
+    Example:
+        >>> g = conv_geometry((1, 7, 2), (3, 2, 4), stride=2)
+        >>> g.output_size, g.high
+        ((3,), (0,))
+        >>> g.input_gradient().output_size
+        (7,)
+        >>> g.input_gradient().input_gradient() == g
+        True
+    """
+
+    input_size: tuple[int, ...]
+    window: tuple[int, ...]
+    output_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    input_dilation: tuple[int, ...]
+    low: tuple[int, ...]
+    groups: int = 1
+
+    @property
+    def extent(self) -> tuple[int, ...]:
+        """K = d(k−1) + 1, the input steps that the dilated window covers."""
+        return tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.window, strict=True))
+
+    @property
+    def padded_size(self) -> tuple[int, ...]:
+        """s(P−1) + K, the size of the dilated, padded input that the windows cover exactly."""
+        strides = zip(self.stride, self.output_size, self.extent, strict=True)
+        return tuple(s * (p - 1) + extent for s, p, extent in strides)
+
+    @property
+    def high(self) -> tuple[int, ...]:
+        """Zeros after the input: s(P−1) + d(k−1) − e(L−1) − lo; often negative, for strides leave a rest."""
+        sizes = zip(self.padded_size, self.input_size, self.input_dilation, self.low, strict=True)
+        return tuple(padded - 1 - e * (size - 1) - low for padded, size, e, low in sizes)
+
+    def input_gradient(self) -> "Geometry":
+        """Return the geometry of the derivative by the input: L↔P, s↔e, lo → d(k−1) − lo. An involution."""
+        return replace(
+            self,
+            input_size=self.output_size,
+            output_size=self.input_size,
+            stride=self.input_dilation,
+            input_dilation=self.stride,
+            low=tuple(extent - 1 - low for extent, low in zip(self.extent, self.low, strict=True)),
+        )
+
+    def kernel_gradient(self) -> "Geometry":
+        """Return the geometry of the derivative by the kernel: k↔P, s↔d. An involution."""
+        return replace(
+            self, window=self.output_size, output_size=self.window, stride=self.dilation, dilation=self.stride
+        )
+
+    def transposed(self, output_padding: Ints = 0) -> "Geometry":
+        """Return the geometry of the transposed convolution with this one's arguments.
+
+        It maps this geometry's output size back to its input size, and `output_padding` more.
+        """
+        more = _ints("transposed", "output_padding", output_padding, len(self.window), least=0)
+        wanted = tuple(size + rest for size, rest in zip(self.input_size, more, strict=True))
+        return replace(self, input_size=wanted).input_gradient()
+
+
+def conv_geometry(
+    x_shape: Sequence[int],
+    kernel_shape: Sequence[int],
+    *,
+    stride: Ints = 1,
+    padding: Padding = "VALID",
+    dilation: Ints = 1,
+    input_dilation: Ints = 1,
+    groups: int = 1,
+    caller: str = "conv",
+) -> Geometry:
+    """Return the geometry of a convolution, or raise what is wrong with its arguments.
+
+    Args:
+        x_shape: `[*batch, *space, in]`.
+        kernel_shape: `[*window, in/groups, out]`.
+        stride: Steps between output positions, one or one per axis.
+        padding: A word, an int, or an int or (low, high) pair per axis.
+        dilation: Steps between taps.
+        input_dilation: Steps between input entries.
+        groups: Independent blocks of channels.
+        caller: The name that errors carry.
+
+    Returns:
+        The geometry.
+
+    Raises:
+        GeometryError: If the arguments describe no convolution, or one without output.
+
+    Example:
+        >>> conv_geometry((1, 5, 5, 1), (3, 3, 1, 1), padding=1).output_size
+        (5, 5)
+    """
+    size, window, channels = _shapes(caller, x_shape, kernel_shape)
+    axes = len(window)
+    stride = _ints(caller, "stride", stride, axes)
+    dilation = _ints(caller, "dilation", dilation, axes)
+    input_dilation = _ints(caller, "input_dilation", input_dilation, axes)
+    groups = _groups(caller, groups, channels, kernel_shape)
+    if channels != groups * kernel_shape[-2]:
+        raise GeometryError(
+            f"{caller}: kernel must have in/groups = {channels // groups} channels in its next to last axis; got "
+            f"kernel_shape={tuple(kernel_shape)}, in_channels={channels}, groups={groups}. "
+            "Kernels are [*window, in/groups, out] and x is [*batch, *space, in]: channels last."
+        )
+    extent = tuple(d * (k - 1) + 1 for d, k in zip(dilation, window, strict=True))
+    dilated = tuple(max(e * (n - 1) + 1, 0) for e, n in zip(input_dilation, size, strict=True))
+    pads = resolve_padding(caller, padding, dilated, extent, stride)
+    output = []
+    for axis, (n, k, s, (low, high)) in enumerate(zip(dilated, extent, stride, pads, strict=True)):
+        if n + low + high < k:
+            raise GeometryError(
+                f"{caller}: window must fit the padded input; got a window that covers {k} "
+                f"(window={window[axis]}, dilation={dilation[axis]}) on a padded input of {n + low + high} along "
+                f"space axis {axis}. Pad more, or take a smaller window or dilation."
+            )
+        output.append((n + low + high - k) // s + 1)
+    low = tuple(low for low, _ in pads)
+    return Geometry(size, window, tuple(output), stride, dilation, input_dilation, low, groups)
+
+
+def conv_transpose_geometry(
+    x_shape: Sequence[int],
+    kernel_shape: Sequence[int],
+    *,
+    stride: Ints = 1,
+    padding: Padding = "VALID",
+    output_padding: Ints = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    caller: str = "conv_transpose",
+) -> tuple[Geometry, Pads]:
+    """Return the geometry of the convolution that a transposed one is the adjoint of, and its padding.
+
+    Args:
+        x_shape: `[*batch, *space, in]`.
+        kernel_shape: `[*window, out/groups, in]`, the kernel of that convolution.
+        stride: Its stride.
+        padding: Its padding; words resolve on the output: SAME gives in·stride, VALID is no padding.
+        output_padding: Entries more at the high end, below the larger of stride and dilation.
+        dilation: Its dilation.
+        groups: Its groups.
+        caller: The name that errors carry.
+
+    Returns:
+        The geometry from the wanted output to x, and the (low, high) pairs of its padding.
+
+    Raises:
+        GeometryError: If the arguments describe no transposed convolution, or one without output.
+
+    Example:
+        >>> forward, pads = conv_transpose_geometry((16, 16, 1), (3, 3, 1, 1), stride=2, padding=1, output_padding=1)
+        >>> forward.input_size
+        (32, 32)
+    """
+    size, window, channels = _shapes(caller, x_shape, kernel_shape)
+    axes = len(window)
+    stride = _ints(caller, "stride", stride, axes)
+    dilation = _ints(caller, "dilation", dilation, axes)
+    output_padding = _ints(caller, "output_padding", output_padding, axes, least=0)
+    groups = _groups(caller, groups, channels, kernel_shape)
+    if channels != kernel_shape[-1]:
+        raise GeometryError(
+            f"{caller}: kernel must have in = {channels} channels in its last axis; got "
+            f"kernel_shape={tuple(kernel_shape)}. A transposed convolution takes the kernel of the convolution "
+            "it is the adjoint of, [*window, out/groups, in]."
+        )
+    for axis, (more, s, d) in enumerate(zip(output_padding, stride, dilation, strict=True)):
+        if more >= max(s, d):
+            raise GeometryError(
+                f"{caller}: output_padding must be below the larger of stride and dilation; got "
+                f"output_padding={more}, stride={s}, dilation={d} along space axis {axis}. Pad the output instead."
+            )
+    extent = tuple(d * (k - 1) + 1 for d, k in zip(dilation, window, strict=True))
+    if isinstance(padding, str) and padding in ("SAME", "SAME_LOWER"):
+        # The output is to have in·s entries, so the padding removes K − s of the (in−1)·s + K.
+        pads = tuple(_halves(k - s, padding) for k, s in zip(extent, stride, strict=True))
+    else:
+        pads = resolve_padding(caller, padding, size, extent, stride)
+    output = []
+    for axis, (n, k, s, more, (low, high)) in enumerate(zip(size, extent, stride, output_padding, pads, strict=True)):
+        output.append((n - 1) * s + k + more - low - high if n else 0)
+        if output[axis] < 1 and n:
+            raise GeometryError(
+                f"{caller}: padding must leave an output; got padding {(low, high)} on {(n - 1) * s + k + more} "
+                f"along space axis {axis}. Here padding crops the output: take less."
+            )
+    low = tuple(low for low, _ in pads)
+    return Geometry(tuple(output), window, size, stride, dilation, (1,) * axes, low, groups), pads
+
+
+def resolve_padding(
+    caller: str, padding: Padding, size: Sequence[int], extent: Sequence[int], stride: Sequence[int]
+) -> Pads:
+    """Return the (low, high) pairs that a padding word, int or sequence stands for.
+
+    Args:
+        caller: The name that errors carry.
+        padding: The word, int, or an int or (low, high) pair per axis.
+        size: The input's size, dilated.
+        extent: The window's extent, dilated.
+        stride: The stride.
+
+    Returns:
+        One (low, high) pair per axis.
+
+    Raises:
+        GeometryError: If it is no padding.
+    """
+    if isinstance(padding, str):
+        if padding not in PADDING_WORDS:
+            raise GeometryError(
+                f"{caller}: padding must be one of {', '.join(PADDING_WORDS)}, an int, or an int or (low, high) pair "
+                f"per space axis; got padding={padding!r}.{suggestion(padding.upper(), PADDING_WORDS)}"
+            )
+        if padding == "CAUSAL" and len(size) != 1:
+            raise GeometryError(
+                f"{caller}: padding 'CAUSAL' must have one space axis; got {len(size)}. Give (low, high) pairs instead."
+            )
+        return tuple(_word(padding, n, k, s) for n, k, s in zip(size, extent, stride, strict=True))
+    entries = [padding] * len(size) if not isinstance(padding, Sequence) else list(padding)
+    if len(entries) != len(size):
+        raise GeometryError(
+            f"{caller}: padding must have one entry per space axis; got padding={padding} for {len(size)} axes. "
+            "Write [(low, high), …] for uneven padding."
+        )
+    return tuple(_pair(caller, entry) for entry in entries)
+
+
+def _word(word: str, size: int, extent: int, stride: int) -> tuple[int, int]:
+    if word == "VALID":
+        return 0, 0
+    if word == "FULL":
+        return extent - 1, extent - 1
+    if word == "CAUSAL":
+        return extent - 1, 0
+    output = -(-size // stride)
+    return _halves(max((output - 1) * stride + extent - size, 0), word)
+
+
+def _halves(total: int, word: str) -> tuple[int, int]:
+    """Split a total padding in two, the odd one at the high end for SAME; a negative total goes there whole."""
+    less, more = (total // 2, total - total // 2) if total > 0 else (0, total)
+    return (less, more) if word == "SAME" or total < 0 else (more, less)
+
+
+def _pair(caller: str, entry: int | Sequence[int]) -> tuple[int, int]:
+    try:
+        if isinstance(entry, Sequence):
+            low, high = entry
+            return operator.index(low), operator.index(high)
+        return operator.index(entry), operator.index(entry)
+    except (TypeError, ValueError):
+        raise GeometryError(
+            f"{caller}: padding must be ints or (low, high) pairs of ints; got {entry!r}. Write 1, or (1, 2)."
+        ) from None
+
+
+def _shapes(
+    caller: str, x_shape: Sequence[int], kernel_shape: Sequence[int]
+) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Return the space sizes, the window and the input's channels, once the ranks fit."""
+    x_shape, kernel_shape = tuple(x_shape), tuple(kernel_shape)
+    axes = len(kernel_shape) - 2
+    if axes < 1:
+        raise GeometryError(
+            f"{caller}: kernel must have at least 3 axes, [*window, in/groups, out]; got kernel_shape={kernel_shape}. "
+            "A single filter is kernel[..., None, None]."
+        )
+    if len(x_shape) < axes + 1:
+        raise GeometryError(
+            f"{caller}: x must have at least {axes + 1} axes, [*batch, *space, in], for a window of {axes} space axes; "
+            f"got x_shape={x_shape}. A single channel is x[..., None]."
+        )
+    window = kernel_shape[:-2]
+    if min(window) < 1:
+        raise GeometryError(f"{caller}: window must be at least 1 along each axis; got window={window}. Add a tap.")
+    return x_shape[len(x_shape) - axes - 1 : -1], window, x_shape[-1]
+
+
+def _groups(caller: str, groups: int, channels: int, kernel_shape: Sequence[int]) -> int:
+    (groups,) = _ints(caller, "groups", groups, 1)
+    if channels % groups or kernel_shape[-1] % groups:
+        raise GeometryError(
+            f"{caller}: groups must split the channels of x and kernel evenly; got groups={groups}, "
+            f"in_channels={channels}, kernel_shape={tuple(kernel_shape)}. Take a divisor of both."
+        )
+    return groups
+
+
+def _ints(caller: str, name: str, value: Ints, axes: int, least: int = 1) -> tuple[int, ...]:
+    """Return one int per axis, each at least `least`."""
+    entries = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * axes
+    rule = f"{caller}: {name} must be an int, or one per space axis, at least {least}"
+    try:
+        ints = tuple(operator.index(entry) for entry in entries)
+    except TypeError:
+        raise GeometryError(f"{rule}; got {name}={value!r}. Write 2, or (2, 1).") from None
+    if len(ints) != axes:
+        raise GeometryError(f"{rule}; got {name}={value!r} for {axes} axes. Give {axes} entries.")
+    if any(entry < least for entry in ints):
+        raise GeometryError(f"{rule}; got {name}={value!r}. Take {least} or more.")
+    return ints
