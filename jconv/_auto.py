@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from jconv._compat import to_varying, varying_axes
 from jconv.costs import Problem
 from jconv.formulations import FORMULATIONS
 from jconv.geometry import Geometry
@@ -27,6 +27,10 @@ def bind(x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: obje
     Inside `shard_map` both operands are first made to vary over the same mesh axes: without it the transposes of a
     replicated operand would miss their sum over the mesh.
     """
+    if _explicitly_sharded(x) or _explicitly_sharded(kernel):
+        # Where types carry shardings, XLA's own convolution knows where to place outputs and gradients.
+        direct = FORMULATIONS["direct"].apply
+        return direct(x, kernel, geometry, precision=precision, preferred_element_type=dtype)
     x, kernel = _vary_together(x, kernel)
     return conv_auto_p.bind(x, kernel, geometry=geometry, precision=precision, dtype=dtype)
 
@@ -43,19 +47,18 @@ def flip_exchange(kernel: jax.Array, groups: int) -> jax.Array:
     return jnp.moveaxis(kernel, -3, -1).swapaxes(-3, -2).reshape(*kernel.shape[:-3], kernel.shape[-1], -1)
 
 
-def _vary_together(*operands: jax.Array) -> tuple[jax.Array, ...]:
-    axes = [getattr(jax.typeof(operand), "vma", frozenset()) for operand in operands]
+def _explicitly_sharded(operand: jax.Array) -> bool:
+    sharding = getattr(jax.typeof(operand), "sharding", None)
+    return sharding is not None and any(axis is not None for axis in sharding.spec)
+
+
+def _vary_together(*operands: jax.Array) -> list[jax.Array]:
+    axes = [varying_axes(operand) for operand in operands]
     every = frozenset().union(*axes)
-    return tuple(
-        _to_varying(operand, tuple(every - has)) if every - has else operand
+    return [
+        to_varying(operand, tuple(every - has)) if every - has else operand
         for operand, has in zip(operands, axes, strict=True)
-    )
-
-
-def _to_varying(operand: jax.Array, axes: tuple[str, ...]) -> jax.Array:
-    if hasattr(lax, "pcast"):  # from jax 0.8
-        return lax.pcast(operand, axes, to="varying")
-    return lax.pvary(operand, axes)
+    ]
 
 
 def _compute(

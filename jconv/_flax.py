@@ -119,12 +119,12 @@ def apply_conv(
         # Flax pads before it dilates the input, and so do we.
         pads = tuple(((k - 1) // 2, k // 2) for k in extent)
         check_padding_mode("Conv", BORDERS[word], size, pads)
-        x, pads = pad(x, pads, BORDERS[word]), "VALID"
+        x, pads = pad(x, pads, BORDERS[word]), ((0, 0),) * len(size)
     else:
         pads = resolve_padding("Conv", word or padding, size, extent, stride)
     if word == "CAUSAL":
         # Likewise, so its zeros are dilated too.
-        pads = ((spread[0] * pads[0][0], 0),)
+        pads = tuple((e * low, 0) for e, (low, _) in zip(spread, pads, strict=True))
     y = conv(
         x,
         kernel,

@@ -61,10 +61,13 @@ def toeplitz_sparse(kernel: jax.Array, geometry: Geometry) -> sparse.BCOO:
 def conv_sparse(
     x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
 ) -> jax.Array:
-    """Build the sparse matrix, then one matrix product with the batch as columns."""
+    """Build the sparse matrix, then multiply and sum its triplets."""
     dtype = accumulator(x.dtype)
     matrix = toeplitz_sparse(kernel.astype(dtype), geometry)
-    y = (matrix @ x.astype(dtype).reshape(x.shape[0], -1).T).T
+    rows, columns = matrix.indices[:, 0], matrix.indices[:, 1]
+    # y[row] = Σ value · x[column], written out: BCOO's own product fails under `shard_map`.
+    terms = matrix.data[None] * x.astype(dtype).reshape(x.shape[0], -1)[:, columns]
+    y = jnp.zeros_like(terms, shape=(x.shape[0], matrix.shape[0])).at[:, rows].add(terms)
     return y.reshape(x.shape[0], *geometry.output_size, -1).astype(preferred_element_type)
 
 

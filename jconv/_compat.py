@@ -1,0 +1,19 @@
+"""The names that moved between the versions of JAX that jconv runs on."""
+
+import jax
+from jax import lax
+
+
+def varying_axes(x: jax.Array) -> frozenset[str]:
+    """Return the mesh axes that `x` varies over inside `shard_map`."""
+    aval = jax.typeof(x)
+    if hasattr(aval, "mat"):  # jax 0.10
+        return aval.mat.varying
+    return getattr(aval, "vma", frozenset())
+
+
+def to_varying(x: jax.Array, axes: tuple[str, ...]) -> jax.Array:
+    """Make `x` vary over more mesh axes; its transpose sums over them."""
+    if hasattr(lax, "pcast"):
+        return lax.pcast(x, axes, to="varying")
+    return lax.pvary(x, axes)  # jax 0.7

@@ -1,0 +1,25 @@
+"""Every test runs with strict types and ranks, on eight forced host devices, from fixed seeds."""
+
+import os
+
+# Before JAX is imported: it reads the flags once.
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8".strip()
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+# No cache of compiled programs: a run depends on nothing that an earlier one left.
+jax.config.update("jax_enable_compilation_cache", False)
+
+settings.register_profile("jconv", deadline=None, derandomize=True, database=None)
+settings.load_profile("jconv")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

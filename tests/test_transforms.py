@@ -1,0 +1,282 @@
+"""Every transform of JAX, on every formulation and on `auto`: the same numbers as XLA's own convolution.
+
+The data are small integers in float32, so equality is exact; `fft` states its error and is rounded first.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import export, lax
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+import jconv
+from jconv.formulations import FORMULATIONS
+
+NAMES = ("auto", *FORMULATIONS)
+
+# x shape, kernel shape, arguments: a dense, a grouped and strided, and a depthwise problem with input dilation.
+PROBLEMS = {
+    "dense": ((2, 6, 5, 2), (3, 2, 2, 3), {"padding": [(1, 0), (-1, 2)]}),
+    "grouped": ((2, 9, 4), (3, 2, 6), {"stride": 2, "groups": 2, "padding": "SAME", "dilation": 2}),
+    "depthwise": ((1, 4, 3, 3), (2, 3, 1, 6), {"groups": 3, "padding": "FULL", "input_dilation": 2}),
+}
+
+
+def integers(shape, seed):
+    """Integers in [-3, 3] as float32."""
+    return jnp.asarray(np.random.default_rng(seed).integers(-3, 4, shape).astype(np.float32))
+
+
+def operands(problem):
+    """Return x, kernel and the arguments."""
+    x_shape, kernel_shape, arguments = PROBLEMS[problem]
+    return integers(x_shape, 1), integers(kernel_shape, 2), arguments
+
+
+def lax_conv(x, kernel, *, stride=1, padding="VALID", dilation=1, input_dilation=1, groups=1):
+    """The yardstick: lax itself, of any rank, with padding resolved by jconv's geometry (tested elsewhere)."""
+    g = jconv.conv_geometry(
+        x.shape, kernel.shape, stride=stride, padding=padding, dilation=dilation, input_dilation=input_dilation,
+        groups=groups,
+    )  # fmt: skip
+    axes = "123"[: len(g.window)]
+    return lax.conv_general_dilated(
+        x, kernel, g.stride, list(zip(g.low, g.high, strict=True)), g.input_dilation, g.dilation,
+        (f"N{axes}C", f"{axes}IO", f"N{axes}C"), g.groups,
+    )  # fmt: skip
+
+
+def same(name, got, wanted):
+    """Equal trees, exactly; those of `fft` after rounding."""
+    clean = np.round if name == "fft" else np.asarray
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(clean(a), np.asarray(b)), got, wanted)
+
+
+def pair(name, problem):
+    """Return x, kernel, the formulation as a function of both, and lax as one."""
+    x, kernel, arguments = operands(problem)
+    return (
+        x,
+        kernel,
+        functools.partial(jconv.conv, formulation=name, **arguments),
+        functools.partial(lax_conv, **arguments),
+    )
+
+
+def loss(f, x, kernel):
+    """A loss that is cubic in x and kernel together, so that its second derivatives are not zero."""
+    y = f(x, kernel)
+    return (y * y).sum() / 2 + y.sum()
+
+
+def sides(name, problem, transform):
+    """Assert that `transform(f)(x, kernel)` is the same for the formulation and for lax."""
+    x, kernel, f, g = pair(name, problem)
+    same(name, transform(f)(x, kernel), transform(g)(x, kernel))
+
+
+both = pytest.mark.parametrize("problem", PROBLEMS)
+every = pytest.mark.parametrize("name", NAMES)
+
+
+@every
+@both
+def test_jit_and_gradients(name, problem):
+    sides(name, problem, jax.jit)
+    sides(name, problem, lambda f: jax.jit(jax.grad(functools.partial(loss, f), (0, 1))))
+
+
+@every
+def test_forward_mode_and_second_order(name):
+    problem = "grouped"
+    x, kernel, f, g = pair(name, problem)
+    tangents = integers(x.shape, 3), integers(kernel.shape, 4)
+
+    def programs(f):
+        jvp = jax.jvp(f, (x, kernel), tangents)
+        hvp = jax.jvp(lambda k: jax.grad(functools.partial(loss, f), 1)(x, k), (kernel,), tangents[1:])
+        return jvp, hvp
+
+    got, wanted = jax.jit(lambda: programs(f))(), jax.jit(lambda: programs(g))()
+    same(name, got, wanted)
+
+
+@every
+def test_hessian_and_jacfwd(name):
+    _, _, f, g = pair(name, "dense")
+    x, kernel = integers((1, 3, 3, 2), 5), integers((3, 2, 2, 1), 6)
+
+    def programs(f):
+        return jax.hessian(lambda k: loss(f, x, k))(kernel), jax.jacfwd(f)(x, kernel)
+
+    same(name, jax.jit(lambda: programs(f))(), jax.jit(lambda: programs(g))())
+
+
+@every
+@both
+def test_vmap(name, problem):
+    x, kernel, f, g = pair(name, problem)
+    xs, kernels = integers((3, *x.shape), 7), integers((2, *kernel.shape), 8)
+    over_x = jax.vmap(f, (0, None))
+    over_kernel = jax.vmap(f, (None, 0))
+
+    def programs(f):
+        over_both = jax.vmap(f, (0, -1), out_axes=1)(xs[:2], jnp.moveaxis(kernels, 0, -1))
+        nested = jax.vmap(jax.vmap(f, (None, 0)), (0, None))(xs, kernels)
+        return over_both, nested
+
+    same(name, jax.jit(over_x)(xs, kernel), jnp.stack([g(x, kernel) for x in xs]))
+    same(name, jax.jit(over_kernel)(x, kernels), jnp.stack([g(x, kernel) for kernel in kernels]))
+    got = jax.jit(lambda: programs(f))()
+    wanted_both = jnp.stack([g(x, kernel) for x, kernel in zip(xs[:2], kernels, strict=True)], 1)
+    wanted_nested = jnp.stack([jnp.stack([g(x, kernel) for kernel in kernels]) for x in xs])
+    same(name, got, (wanted_both, wanted_nested))
+
+
+@every
+def test_vmapped_kernel_gradients(name):
+    x, kernel, f, g = pair(name, "grouped")
+    kernels, xs = integers((2, *kernel.shape), 9), integers((2, *x.shape), 10)
+
+    def gradient(f):
+        return jax.grad(lambda k, x: loss(f, x, k))
+
+    got = jax.jit(jax.vmap(gradient(f)))(kernels, xs)
+    wanted = jnp.stack([gradient(g)(kernel, x) for kernel, x in zip(kernels, xs, strict=True)])
+    same(name, got, wanted)
+
+
+@every
+def test_control_flow(name):
+    x, kernel, f, g = pair(name, "grouped")
+    kernels = integers((2, *kernel.shape), 11)
+
+    def in_scan(f):
+        def step(total, kernel):
+            return total + jax.checkpoint(f)(x, kernel).sum(), None
+
+        return lambda kernels: lax.scan(step, jnp.zeros(()), kernels)[0]
+
+    def in_cond(f):
+        return lambda kernel: lax.cond(kernel.sum() > -1e9, lambda k: f(x, k).sum(), lambda k: k.sum(), kernel)
+
+    def in_while(f):
+        return lax.while_loop(lambda s: s[0] < 2, lambda s: (s[0] + 1, s[1] + f(x, kernel).sum()), (0, jnp.zeros(())))
+
+    same(name, jax.jit(jax.grad(in_scan(f)))(kernels), jax.grad(in_scan(g))(kernels))
+    same(name, jax.jit(jax.grad(in_cond(f)))(kernel), jax.grad(in_cond(g))(kernel))
+    same(name, jax.jit(lambda: in_while(f))()[1], 2 * g(x, kernel).sum())
+
+
+@every
+def test_shard_map_gradients(name):
+    """Data parallel: x over the mesh, the kernel replicated. Its gradient must be the sum over the mesh."""
+    x_shape, kernel_shape, arguments = PROBLEMS["grouped"]
+    x, kernel = integers((4, *x_shape[1:]), 12), integers(kernel_shape, 13)
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
+    f = functools.partial(jconv.conv, formulation=name, **arguments)
+
+    @functools.partial(jax.shard_map, mesh=mesh, in_specs=(P("data"), P()), out_specs=P())
+    def total(x, kernel):
+        return lax.psum(loss(f, x, kernel), "data")
+
+    got = jax.jit(jax.grad(total, (0, 1)))(x, kernel)
+    wanted = jax.grad(functools.partial(loss, functools.partial(lax_conv, **arguments)), (0, 1))(x, kernel)
+    same(name, got, wanted)
+
+
+@pytest.mark.parametrize("name", ["auto", "direct"])
+def test_explicit_sharding(name):
+    x_shape, kernel_shape, arguments = PROBLEMS["dense"]
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Explicit,))
+    x, kernel, f, g = pair(name, "dense")
+    wanted = g(x, kernel), jax.grad(functools.partial(loss, g), (0, 1))(x, kernel)
+    with jax.set_mesh(mesh):
+        x = jax.device_put(x, NamedSharding(mesh, P("data")))
+        kernel = jax.device_put(kernel, NamedSharding(mesh, P()))
+        y = jax.jit(f)(x, kernel)
+        assert jax.typeof(y).sharding.spec[0] == "data"
+        got = y, jax.jit(jax.grad(functools.partial(loss, f), (0, 1)))(x, kernel)
+    same(name, jax.device_get(got), wanted)
+
+
+@every
+def test_export(name):
+    x, kernel, f, g = pair(name, "grouped")
+    program = jax.jit(jax.grad(functools.partial(loss, f), (0, 1)))
+    exported = export.export(program, platforms=("cpu", "cuda", "tpu"))(x, kernel)
+    assert exported.platforms == ("cpu", "cuda", "tpu")
+    same(name, exported.call(x, kernel), jax.grad(functools.partial(loss, g), (0, 1))(x, kernel))
+
+
+@every
+def test_second_call_compiles_nothing(name):
+    x, kernel, f, _ = pair(name, "dense")
+    traced = []
+
+    @jax.jit
+    def program(x, kernel):
+        traced.append(1)
+        return f(x, kernel)
+
+    with jax.log_compiles(False):
+        program(x, kernel)
+        program(x + 1, kernel)
+        assert len(traced) == 1
+        assert program._cache_size() == 1
+    first = f(x, kernel)
+    with count_compilations() as compiled:
+        second = f(x, kernel)
+    assert compiled == []
+    same("direct", first, second)
+
+
+class count_compilations:  # noqa: N801  (reads as a function)
+    """Collect the events of backend compilation inside a `with`."""
+
+    def __enter__(self):
+        self.events = []
+        jax.monitoring.register_event_duration_secs_listener(self.listen)
+        return self.events
+
+    def __exit__(self, *_):
+        self.listen = None
+
+    def listen(self, event, *_, **__):
+        """Record one compilation."""
+        if event == "/jax/core/compile/backend_compile_duration":
+            self.events.append(event)
+
+
+@every
+def test_named_formulations_show_their_program(name):
+    """Only `auto` is a primitive: what a named formulation computes stands in its jaxpr."""
+    x, kernel, f, _ = pair(name, "dense")
+    text = str(jax.make_jaxpr(f)(x, kernel))
+    marks = {
+        "auto": "conv_auto", "direct": "conv_general_dilated", "phases": "conv_general_dilated", "fft": "fft",
+        "sparse": "scatter-add",
+    }  # fmt: skip
+    assert marks.get(name, "dot_general") in text
+    assert (name == "auto") == ("conv_auto" in text)
+
+
+def test_linear_transpose_and_adjoint():
+    """⟨conv(x, k), y⟩ = ⟨x, conv_transpose(y, k)⟩, and JAX's own transpose of `auto` is it."""
+    x, kernel = integers((2, 7, 6, 4), 14), integers((3, 2, 2, 6), 15)
+    arguments = {"stride": 2, "groups": 2, "padding": [(1, 2), (0, 1)], "dilation": (1, 2)}
+    y = jconv.conv(x, kernel, **arguments)
+    ct = integers(y.shape, 16)
+    rest = tuple(
+        (n + low + high - (d * (k - 1) + 1)) % 2
+        for n, (low, high), d, k in zip((7, 6), [(1, 2), (0, 1)], (1, 2), (3, 2), strict=True)
+    )
+    back = jconv.conv_transpose(ct, kernel, output_padding=rest, **arguments)
+    assert back.shape == x.shape
+    assert (y * ct).sum() == (x * back).sum()
+    (transposed,) = jax.linear_transpose(lambda x: jconv.conv(x, kernel, **arguments), x)(ct)
+    np.testing.assert_array_equal(transposed, back)
