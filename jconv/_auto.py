@@ -6,9 +6,11 @@ made after `grad` and `vmap`, for each convolution separately. Transposes never 
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
@@ -43,8 +45,9 @@ def problem_of(x: jax.Array, kernel: jax.Array, geometry: Geometry, platform: st
 def flip_exchange(kernel: jax.Array, groups: int) -> jax.Array:
     """Return the kernel of the derivative by the input: flipped, `[*k, c, G·o] → [*k, o, G·c]`."""
     kernel = jnp.flip(kernel, range(kernel.ndim - 2))
-    kernel = kernel.reshape(*kernel.shape[:-1], groups, -1)
-    return jnp.moveaxis(kernel, -3, -1).swapaxes(-3, -2).reshape(*kernel.shape[:-3], kernel.shape[-1], -1)
+    *window, depth, out = kernel.shape
+    kernel = kernel.reshape(*window, depth, groups, out // groups)
+    return kernel.swapaxes(-3, -1).reshape(*window, out // groups, groups * depth)
 
 
 def _explicitly_sharded(operand: jax.Array) -> bool:
@@ -94,9 +97,9 @@ def _kernel_transpose(
     groups = geometry.groups
     x, ct = _same_dtype(x, ct)
     # Batch and channels change places: x [N, L, G·c] → [c, L, G·N], ct [N, P, G·o] → [P, N, G·o].
-    x = x.reshape(*x.shape[:-1], groups, -1)
-    x = jnp.moveaxis(jnp.moveaxis(x, 0, -2), -1, 0)
-    x = x.reshape(*x.shape[:-2], -1)
+    batch, *size, channels = x.shape
+    x = x.reshape(batch, *size, groups, channels // groups).swapaxes(0, -1)
+    x = x.reshape(channels // groups, *size, groups * batch)
     ct = jnp.moveaxis(ct, 0, -2)
     kernel_ct = bind(x, ct, geometry=geometry.kernel_gradient(), precision=precision, dtype=ct.dtype)
     return jnp.moveaxis(kernel_ct, 0, -2).astype(to)
@@ -104,7 +107,7 @@ def _kernel_transpose(
 
 def _same_dtype(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Cast the narrower operand: under `preferred_element_type` a cotangent is wider than the primals."""
-    dtype = jnp.promote_types(a.dtype, b.dtype)
+    dtype = np.promote_types(a.dtype, b.dtype)
     return a.astype(dtype), b.astype(dtype)
 
 
@@ -118,22 +121,22 @@ def _batch(
     groups = geometry.groups
     if kernel_axis is None:
         x = jnp.moveaxis(x, x_axis, 0)
-        y = run(x.reshape(-1, *x.shape[2:]), kernel, geometry=geometry)
-        return y.reshape(x.shape[0], -1, *y.shape[1:]), 0
-    size = kernel.shape[kernel_axis]
-    if x_axis is None:  # kernel [*k, c, G, V, o]: wider outputs inside each group
-        kernel = jnp.moveaxis(kernel, kernel_axis, -2)
-        kernel = kernel.reshape(*kernel.shape[:-1], groups, -1)
-        kernel = jnp.moveaxis(kernel, -3, -2).reshape(*kernel.shape[:-3], -1)
-        y = run(x, kernel, geometry=geometry)
-        y = y.reshape(*y.shape[:-1], groups, size, -1)
-        return jnp.moveaxis(y, -2, 0).reshape(size, *y.shape[:-3], -1), 0
-    # x [N, L, V·G·c], kernel [k, c, V·G·o]: V times the groups
-    x = jnp.moveaxis(x, x_axis, -2)
+        size, batch = x.shape[:2]
+        y = run(x.reshape(size * batch, *x.shape[2:]), kernel, geometry=geometry)
+        return y.reshape(size, batch, *y.shape[1:]), 0
     kernel = jnp.moveaxis(kernel, kernel_axis, -2)
-    more = Geometry(**{name: getattr(geometry, name) for name in geometry.__slots__} | {"groups": size * groups})
-    y = run(x.reshape(*x.shape[:-2], -1), kernel.reshape(*kernel.shape[:-2], -1), geometry=more)
-    return jnp.moveaxis(y.reshape(*y.shape[:-1], size, -1), -2, 0), 0
+    *window, depth, size, out = kernel.shape
+    if x_axis is None:  # kernel [*k, c, V, G, o] → [*k, c, G, V·o]: wider outputs inside each group
+        kernel = kernel.reshape(*window, depth, size, groups, out // groups).swapaxes(-3, -2)
+        y = run(x, kernel.reshape(*window, depth, size * out), geometry=geometry)
+        y = jnp.moveaxis(y.reshape(*y.shape[:-1], groups, size, out // groups), -2, 0)
+        return y.reshape(*y.shape[:-2], out), 0
+    # x [N, *L, V·G·c], kernel [*k, c, V·G·o]: V times the groups
+    x = jnp.moveaxis(x, x_axis, -2)
+    x = x.reshape(*x.shape[:-2], size * x.shape[-1])
+    more = replace(geometry, groups=size * groups)
+    y = run(x, kernel.reshape(*window, depth, size * out), geometry=more)
+    return jnp.moveaxis(y.reshape(*y.shape[:-1], size, out), -2, 0), 0
 
 
 conv_auto_p.def_impl(

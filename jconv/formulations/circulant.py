@@ -39,7 +39,7 @@ def circulant_blocks(kernel: jax.Array, size: tuple[int, ...], geometry: Geometr
         The matrices, their rows and columns split.
     """
     rows = periodic_kernel(kernel, geometry.dilation, size).reshape(-1, *kernel.shape[-2:])
-    flat = jnp.zeros((1, 1), jnp.int32)
+    flat = jnp.zeros((1, 1), int)
     for around, lo in zip(size, low, strict=True):
         step = (jnp.arange(around)[None, :] - jnp.arange(around)[:, None] + lo) % around
         flat = (flat[:, None, :, None] * around + step[None, :, None, :]).reshape(len(flat) * around, -1)

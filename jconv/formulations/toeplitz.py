@@ -27,7 +27,7 @@ def toeplitz_blocks(kernel: jax.Array, geometry: Geometry) -> jax.Array:
     Returns:
         The matrices, their rows and columns split.
     """
-    flat, valid = jnp.zeros((1, 1), jnp.int32), jnp.ones((1, 1), bool)
+    flat, valid = jnp.zeros((1, 1), int), jnp.ones((1, 1), bool)
     for axis, window in enumerate(geometry.window):
         e, s, d = geometry.input_dilation[axis], geometry.stride[axis], geometry.dilation[axis]
         entry = e * jnp.arange(geometry.input_size[axis])

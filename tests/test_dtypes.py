@@ -1,0 +1,136 @@
+"""Every dtype, empty arrays, and infinities that stay where they are."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference
+
+import jconv
+from jconv.formulations import FORMULATIONS
+from jconv.formulations.fft import error_bound
+
+NAMES = ("auto", *FORMULATIONS)
+SHAPES = ((2, 7, 6, 4), (3, 2, 2, 6))
+ARGUMENTS = {"stride": (2, 1), "padding": [(1, 2), (0, 1)], "groups": 2}
+every = pytest.mark.parametrize("name", NAMES)
+
+
+def wanted(x, kernel):
+    """The oracle's answer."""
+    return reference.conv(np.asarray(x), np.asarray(kernel), **ARGUMENTS)
+
+
+def draw(dtype, high=5, seed=0):
+    """Small integers in any dtype."""
+    rng = np.random.default_rng(seed)
+    return tuple(jnp.asarray(rng.integers(-high + 1, high, shape)).astype(dtype) for shape in SHAPES)
+
+
+@every
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "int8", "int16", "int32", "uint8"])
+def test_small_integers_are_exact(name, dtype):
+    x, kernel = draw(dtype, high=3)
+    if name == "fft" and jnp.issubdtype(dtype, jnp.integer):
+        with pytest.raises(jconv.UnsupportedError, match="roots of unity are not integers"):
+            jconv.conv(x, kernel, formulation=name, **ARGUMENTS)
+        return
+    y = jconv.conv(x, kernel, formulation=name, **ARGUMENTS)
+    short = dtype in ("int8", "int16", "uint8")
+    assert y.dtype == ("int32" if short else dtype)
+    exact = wanted(x.astype("int32"), kernel.astype("int32"))
+    got = np.round(np.asarray(y, np.float64)) if name == "fft" else np.asarray(y, np.float64)
+    np.testing.assert_array_equal(got, exact)
+
+
+@every
+def test_int8_does_not_wrap(name):
+    x, kernel = jnp.full((1, 9, 2), 100, jnp.int8), jnp.full((9, 2, 1), 100, jnp.int8)
+    if name == "fft":
+        pytest.skip("fft refuses integers, tested above")
+    assert jconv.conv(x, kernel, formulation=name).item() == 100 * 100 * 18
+
+
+@every
+def test_double_and_complex(name):
+    with jax.enable_x64(True):
+        rng = np.random.default_rng(1)
+        x, kernel = (jnp.asarray(rng.normal(size=shape)) for shape in SHAPES)
+        y = jconv.conv(x, kernel, formulation=name, **ARGUMENTS)
+        assert y.dtype == "float64"
+        np.testing.assert_allclose(y, wanted(x, kernel), rtol=0, atol=1e-13 * 50)
+    x, kernel = draw("float32", seed=2)
+    x, kernel = jax.lax.complex(x, x[::-1]), jax.lax.complex(kernel, -kernel[::-1])
+    y = jconv.conv(x, kernel, formulation=name, **ARGUMENTS)
+    atol = float(error_bound(x, kernel, jconv.conv_geometry(x.shape, kernel.shape, **ARGUMENTS)))
+    np.testing.assert_allclose(y, wanted(x, kernel), rtol=0, atol=atol if name == "fft" else 0)
+
+
+@every
+def test_preferred_element_type_and_sums_of_half_precision(name):
+    # 2049 ones do not fit a bfloat16 sum, nor 4096 of them a float16 one: the sum must run in float32.
+    for dtype, taps in (("bfloat16", 257), ("float16", 2049)):
+        x, kernel = jnp.ones((taps, 1), dtype), jnp.ones((taps, 1, 1), dtype)
+        y = jconv.conv(x, kernel, formulation=name, preferred_element_type="float32")
+        assert y.dtype == "float32"
+        np.testing.assert_allclose(y.ravel(), [taps], rtol=1e-6)
+
+
+@every
+def test_gradients_of_half_precision_have_its_dtype(name):
+    x, kernel = draw("bfloat16", high=3, seed=3)
+
+    def total(x, kernel):
+        return jconv.conv(x, kernel, formulation=name, preferred_element_type="float32", **ARGUMENTS).sum()
+
+    gx, gk = jax.grad(total, (0, 1))(x, kernel)
+    assert gx.dtype == gk.dtype == "bfloat16"
+    ones = np.ones(jax.eval_shape(lambda: jconv.conv(x, kernel, **ARGUMENTS)).shape)
+    back = reference.conv_gradients(ones, np.asarray(x, np.float64), np.asarray(kernel, np.float64), **ARGUMENTS)
+    tolerance = 2.0**-8  # one rounding to bfloat16
+    np.testing.assert_allclose(np.asarray(gx, np.float64), back[0], rtol=tolerance, atol=1e-3)
+    np.testing.assert_allclose(np.asarray(gk, np.float64), back[1], rtol=tolerance, atol=1e-3)
+
+
+@every
+def test_empty_batch_and_channels(name):
+    empty_batch = jconv.conv(jnp.ones((0, 7, 6, 4)), jnp.ones((3, 2, 2, 6)), formulation=name, groups=2)
+    assert empty_batch.shape == (0, 5, 5, 6)
+    no_inputs = jconv.conv(jnp.ones((2, 7, 0)), jnp.ones((3, 0, 6)), jnp.ones(6), formulation=name)
+    np.testing.assert_array_equal(no_inputs, np.ones((2, 5, 6)))
+    assert jconv.conv(jnp.ones((2, 7, 4)), jnp.ones((3, 4, 0)), formulation=name).shape == (2, 5, 0)
+    gradient = jax.grad(lambda k: jconv.conv(jnp.ones((0, 7, 4)), k, formulation=name).sum())(jnp.ones((3, 4, 5)))
+    np.testing.assert_array_equal(gradient, np.zeros((3, 4, 5)))
+    assert jconv.conv_transpose(jnp.ones((0, 7, 6)), jnp.ones((3, 2, 6)), formulation=name).shape == (0, 9, 2)
+
+
+@every
+@pytest.mark.parametrize("poison", [np.inf, -np.inf, np.nan])
+def test_one_inf_stays_local(name, poison):
+    x, kernel = jnp.ones((1, 9, 8, 1)), jnp.ones((3, 3, 1, 1))
+    y = np.asarray(jconv.conv(x.at[0, 4, 3, 0].set(poison), kernel, formulation=name))[0, ..., 0]
+    touched = np.zeros((7, 6), bool)
+    touched[2:5, 1:4] = True
+    if name != "auto" and not FORMULATIONS[name].local:
+        # The formulations that multiply by structural zeros say so: there the inf does spread.
+        assert not np.isfinite(y[touched]).any()
+        assert not np.isfinite(y).all(where=~touched)
+        return
+    assert np.isnan(y[touched]).all() if np.isnan(poison) else (y[touched] == poison).all()
+    np.testing.assert_array_equal(y[~touched], 9)
+
+
+@every
+def test_accuracy_on_normal_data(name):
+    """Against float64: every sum of n products in float32 errs by at most n·eps·Σ|x·k|; fft by its own bound."""
+    rng = np.random.default_rng(4)
+    x, kernel = (jnp.asarray(rng.normal(size=shape).astype(np.float32)) for shape in ((1, 19, 17, 8), (5, 4, 8, 3)))
+    y = jconv.conv(x, kernel, formulation=name, precision="highest")
+    x64, kernel64 = np.asarray(x, np.float64), np.asarray(kernel, np.float64)
+    error = np.abs(np.asarray(y, np.float64) - reference.conv(x64, kernel64))
+    assert np.isfinite(error).all()
+    if name == "fft":
+        assert error.max() <= error_bound(x, kernel, jconv.conv_geometry(x.shape, kernel.shape))
+    else:
+        magnitude = reference.conv(np.abs(x64), np.abs(kernel64))
+        assert (error <= 160 * np.finfo(np.float32).eps * magnitude).all()
