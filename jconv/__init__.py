@@ -47,7 +47,7 @@ _HOME = {
     "toeplitz_matrix": "jconv._matrices",
 }
 
-__all__ = sorted(_HOME)
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ made after `grad` and `vmap`, for each convolution separately. Transposes never 
 import functools
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,7 @@ from jconv.selection import choose
 conv_auto_p = Primitive("conv_auto")
 
 
-def bind(x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: object, dtype: object) -> jax.Array:
+def bind(x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any) -> jax.Array:
     """Bind the primitive: x `[N, *L, G·c]` and kernel `[*k, c, G·o]` give `[N, *P, G·o]` in `dtype`.
 
     Inside `shard_map` both operands are first made to vary over the same mesh axes: without it the transposes of a
@@ -65,7 +66,7 @@ def _vary_together(*operands: jax.Array) -> list[jax.Array]:
 
 
 def _compute(
-    x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: object, dtype: object, platform: str
+    x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any, platform: str
 ) -> jax.Array:
     if 0 in (*x.shape, *kernel.shape):
         return jnp.zeros((x.shape[0], *geometry.output_size, kernel.shape[-1]), dtype)
@@ -73,7 +74,7 @@ def _compute(
     return FORMULATIONS[name].apply(x, kernel, geometry, precision=precision, preferred_element_type=dtype)
 
 
-def _abstract(x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: object, dtype: object) -> object:
+def _abstract(x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any) -> Any:
     """Take the abstract value from `direct`, which keeps explicit sharding and varying mesh axes right."""
     direct = functools.partial(
         FORMULATIONS["direct"].apply, geometry=geometry, precision=precision, preferred_element_type=dtype
@@ -82,7 +83,7 @@ def _abstract(x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision:
 
 
 def _input_transpose(
-    ct: jax.Array, x: object, kernel: jax.Array, *, geometry: Geometry, precision: object, dtype: object
+    ct: jax.Array, x: Any, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any
 ) -> jax.Array:
     to = x.aval.dtype
     exchanged = flip_exchange(kernel, geometry.groups)
@@ -91,7 +92,7 @@ def _input_transpose(
 
 
 def _kernel_transpose(
-    ct: jax.Array, x: jax.Array, kernel: object, *, geometry: Geometry, precision: object, dtype: object
+    ct: jax.Array, x: jax.Array, kernel: Any, *, geometry: Geometry, precision: Any, dtype: Any
 ) -> jax.Array:
     to = kernel.aval.dtype
     groups = geometry.groups
@@ -112,7 +113,7 @@ def _same_dtype(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _batch(
-    operands: Sequence[jax.Array], mapped: Sequence[int | None], *, geometry: Geometry, precision: object, dtype: object
+    operands: Sequence[jax.Array], mapped: Sequence[Any], *, geometry: Geometry, precision: Any, dtype: Any
 ) -> tuple[jax.Array, int]:
     """Fold the mapped axis V: of x alone into the batch, of the kernel alone into outputs, of both into groups."""
     x, kernel = operands

@@ -16,4 +16,4 @@ def to_varying(x: jax.Array, axes: tuple[str, ...]) -> jax.Array:
     """Make `x` vary over more mesh axes; its transpose sums over them."""
     if hasattr(lax, "pcast"):
         return lax.pcast(x, axes, to="varying")
-    return lax.pvary(x, axes)  # jax 0.7
+    return lax.pvary(x, axes)  # pyright: ignore[reportAttributeAccessIssue]  (jax 0.7)

@@ -5,7 +5,7 @@ Flax's words for padding, K = d(k−1) + 1 being the window's extent, s the stri
 ```
               Conv: pads of the input               ConvTranspose: pads that crop the output
 VALID         none                                  (0, min(K − s, 0))
-SAME          lax's, on the input not dilated       K − s, halved: the output has in·s entries
+SAME          to ⌈in / s⌉ outputs, as lax            K − s, halved: the output has in·s entries
 SAME_LOWER    the odd one at the low end            likewise
 CAUSAL        (K − 1, 0)                            (0, K − s): output p sees inputs up to p / s
 CIRCULAR      ((K − 1) // 2, K // 2), the torus     K − s, halved, the torus
@@ -14,7 +14,8 @@ EDGE          likewise, the edge repeated           likewise
 (low, high)   of the input                          of the input dilated by s: they crop (K−1−low, K−1−high)
 ```
 
-Flax lacks EDGE, and, on ConvTranspose, SAME_LOWER, CAUSAL, REFLECT, groups and output_padding.
+Flax lacks EDGE, any word beside input dilation (here words speak of the dilated input), and, on ConvTranspose,
+SAME_LOWER, CAUSAL, REFLECT, groups and output_padding.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,6 @@ import jax
 import jax.numpy as jnp
 
 from jconv._conv import conv, conv_transpose
-from jconv._padding import check_padding_mode, pad
 from jconv.errors import GeometryError, suggestion
 from jconv.geometry import PADDING_WORDS, Ints, Padding, Pads, _ints, resolve_padding
 
@@ -112,26 +112,20 @@ def apply_conv(
     Raises:
         GeometryError: If the arguments describe no convolution.
     """
-    size, extent, stride, dilation = _sizes("Conv", x, kernel, strides, kernel_dilation)
-    spread = _ints("Conv", "input_dilation", _or_one(input_dilation), len(size))
+    extent, stride, dilation = _sizes("Conv", x, kernel, strides, kernel_dilation)
     word = _word("Conv", padding)
     if word in BORDERS:
-        # Flax pads before it dilates the input, and so do we.
-        pads = tuple(((k - 1) // 2, k // 2) for k in extent)
-        check_padding_mode("Conv", BORDERS[word], size, pads)
-        x, pads = pad(x, pads, BORDERS[word]), ((0, 0),) * len(size)
-    else:
-        pads = resolve_padding("Conv", word or padding, size, extent, stride)
-    if word == "CAUSAL":
-        # Likewise, so its zeros are dilated too.
-        pads = tuple((e * low, 0) for e, (low, _) in zip(spread, pads, strict=True))
+        padding = tuple(((k - 1) // 2, k // 2) for k in extent)
+    elif word:
+        padding = word
     y = conv(
         x,
         kernel,
         stride=stride,
-        padding=pads,
+        padding=padding,
+        padding_mode=BORDERS.get(word, "zeros"),
         dilation=dilation,
-        input_dilation=spread,
+        input_dilation=_or_one(input_dilation),
         groups=groups,
         **options,
     )
@@ -172,8 +166,8 @@ def apply_conv_transpose(
     Raises:
         GeometryError: If the arguments describe no transposed convolution.
     """
-    size, extent, stride, dilation = _sizes("ConvTranspose", x, kernel, strides, kernel_dilation)
-    more = _ints("ConvTranspose", "output_padding", output_padding, len(size), least=0)
+    extent, stride, dilation = _sizes("ConvTranspose", x, kernel, strides, kernel_dilation)
+    more = _ints("ConvTranspose", "output_padding", output_padding, len(extent), least=0)
     word = _word("ConvTranspose", padding)
     if word in BORDERS and any(more):
         raise GeometryError(
@@ -187,7 +181,7 @@ def apply_conv_transpose(
         kernel if transpose_kernel else _exchanged(kernel, groups),
         stride=stride,
         padding=_crops(word, padding, extent, stride, transpose_kernel),
-        padding_mode=BORDERS.get(word, "zeros") if word else "zeros",
+        padding_mode=BORDERS.get(word, "zeros"),
         output_padding=more,
         dilation=dilation,
         groups=groups,
@@ -197,11 +191,9 @@ def apply_conv_transpose(
     return _plus(y, bias)
 
 
-def _crops(
-    word: str | None, padding: Padding, extent: Sequence[int], stride: Sequence[int], transpose_kernel: bool
-) -> Pads:
+def _crops(word: str, padding: Padding, extent: Sequence[int], stride: Sequence[int], transpose_kernel: bool) -> Pads:
     """Return the pads of `jconv.conv_transpose` that Flax's word or pairs stand for."""
-    if word is None:
+    if not word:
         pads = resolve_padding("ConvTranspose", padding, extent, extent, stride)
         return tuple((k - 1 - low, k - 1 - high) for k, (low, high) in zip(extent, pads, strict=True))
     if word == "FULL" or (word == "CAUSAL" and len(extent) != 1):
@@ -241,7 +233,7 @@ def _exchanged(kernel: jax.Array, groups: int) -> jax.Array:
 def _sizes(
     caller: str, x: jax.Array, kernel: jax.Array, strides: Ints | None, dilation: Ints | None
 ) -> tuple[tuple[int, ...], ...]:
-    """Return the space sizes of x, the extents of the window, the strides and the dilations."""
+    """Return the extents of the window, the strides and the dilations, once x has axes enough."""
     window = kernel.shape[:-2]
     axes = len(window)
     if x.ndim <= axes:
@@ -251,7 +243,7 @@ def _sizes(
         )
     each = _ints(caller, "kernel_dilation", _or_one(dilation), axes)
     extent = tuple(d * (k - 1) + 1 for d, k in zip(each, window, strict=True))
-    return x.shape[x.ndim - axes - 1 : -1], extent, _ints(caller, "strides", _or_one(strides), axes), each
+    return extent, _ints(caller, "strides", _or_one(strides), axes), each
 
 
 def _or_one(value: Ints | None) -> Ints:
@@ -259,10 +251,10 @@ def _or_one(value: Ints | None) -> Ints:
     return 1 if value is None else value
 
 
-def _word(caller: str, padding: Padding) -> str | None:
-    """Return the word in capitals, as lax reads it, or None if it is no word."""
+def _word(caller: str, padding: Padding) -> str:
+    """Return the word in capitals, as lax reads it, or "" if it is no word."""
     if not isinstance(padding, str):
-        return None
+        return ""
     words = (*PADDING_WORDS, *BORDERS)
     if padding.upper() not in words:
         raise GeometryError(

@@ -10,7 +10,7 @@ summed over the taps t where e divides and the position lies inside the input. O
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from jconv.errors import GeometryError, suggestion
 
@@ -335,7 +335,9 @@ def _groups(caller: str, groups: int, channels: int, kernel_shape: Sequence[int]
 
 def _ints(caller: str, name: str, value: Ints, axes: int, least: int = 1) -> tuple[int, ...]:
     """Return one int per axis, each at least `least`."""
-    entries = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * axes
+    entries: tuple[Any, ...] = (
+        tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * axes
+    )
     rule = f"{caller}: {name} must be an int, or one per space axis, at least {least}"
     try:
         ints = tuple(operator.index(entry) for entry in entries)

@@ -78,7 +78,7 @@ class Conv(_Layer):
         rngs: Random keys.
         kernel_metadata: For the kernel's `nnx.Param`.
         bias_metadata: For the bias's `nnx.Param`.
-        formulation: How it is computed: "auto", or a name out of `jconv.formulations.FORMULATIONS`.
+        formulation: How it is computed: "auto", or a name out of `jconv.FORMULATIONS`.
 
     Raises:
         GeometryError: If the groups do not split the features.
@@ -264,7 +264,7 @@ class ConvTranspose(_Layer):
             else it is `[*window, in/groups, out]`, unflipped.
         feature_group_count: Independent blocks of features. Not in Flax.
         output_padding: Entries more at the high end of the output. Not in Flax.
-        formulation: How it is computed: "auto", or a name out of `jconv.formulations.FORMULATIONS`.
+        formulation: How it is computed: "auto", or a name out of `jconv.FORMULATIONS`.
 
     Raises:
         GeometryError: If the groups do not split the features.

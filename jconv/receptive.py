@@ -17,7 +17,6 @@ import numpy as np
 from jconv.errors import GeometryError, suggestion
 from jconv.geometry import Geometry, Ints, Padding, conv_geometry, conv_transpose_geometry
 
-
 _ENDLESS = 2**60
 
 
@@ -133,6 +132,11 @@ def overlap(
     axes = max((len(v) for v in (input_size, window, stride, dilation) if isinstance(v, Sequence)), default=1)
     size = tuple(input_size) if isinstance(input_size, Sequence) else (input_size,) * axes
     window = tuple(window) if isinstance(window, Sequence) else (window,) * axes
+    if len(size) != len(window):
+        raise GeometryError(
+            f"overlap: input_size and window must have as many space axes; got input_size={size}, window={window}. "
+            "Plain ints fit any number."
+        )
     # The geometry of the convolution that reads what the transposed one writes.
     forward, _ = conv_transpose_geometry(
         (*size, 1),
@@ -156,7 +160,8 @@ def _layer(layer: Layer | Mapping[str, object]) -> Layer:
         return layer
     if not isinstance(layer, Mapping) or "window" not in layer:
         raise GeometryError(
-            f"receptive_field: layers must be Layers, or mappings with a window; got {layer!r}. Write Layer(3, stride=2)."
+            f"receptive_field: layers must be Layers, or mappings with a window; got {layer!r}. "
+            "Write Layer(3, stride=2)."
         )
     for key in layer:
         if key not in Layer._fields:

@@ -39,10 +39,8 @@ def _rule(problem: Problem) -> Choice:
     if problem.platform != "cpu":
         return Choice("direct", f"the default: no rule is measured on {problem.platform}")
     depthwise = g.groups > 1 and problem.in_channels == g.groups
+    if depthwise and problem.taps <= UNROLLED_TAPS:
+        return Choice("shifts", "one channel per group: each tap is elementwise, and XLA on cpu has no such kernel")
     if max(g.input_dilation) > 1:
         return Choice("phases", "XLA on cpu multiplies by the zeros of input dilation")
-    if depthwise and problem.taps <= UNROLLED_TAPS:
-        return Choice(
-            "shifts", "one channel per group: XLA on cpu has no depthwise kernel, and each tap is elementwise"
-        )
     return Choice("direct", "the default: no rule applies")
