@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ class Apply(Protocol):
     """Compute the convolution, without bias."""
 
     def __call__(
-        self, x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+        self, x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
     ) -> jax.Array:
         """Return `[N, *P, G·o]` from x `[N, *L, G·c]` and kernel `[*k, c, G·o]`, in `preferred_element_type`."""
         ...
@@ -111,7 +111,7 @@ def strided_window(padded: jax.Array, start: jax.Array, span: list[int], step: t
 
 
 def product(
-    windows: jax.Array, kernel: jax.Array, groups: int, *, precision: object, preferred_element_type: object
+    windows: jax.Array, kernel: jax.Array, groups: int, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Multiply windows by the kernel, group by group, in one `dot_general`.
 
@@ -166,7 +166,7 @@ def block_diagonal(blocks: jax.Array) -> jax.Array:
     return matrix.reshape(rows, math.prod(matrix.shape[3:]))
 
 
-def matrix_vector(blocks: jax.Array, x: jax.Array, *, precision: object, preferred_element_type: object) -> jax.Array:
+def matrix_vector(blocks: jax.Array, x: jax.Array, *, precision: Any, preferred_element_type: Any) -> jax.Array:
     """Multiply the matrix of each group with its channels: `[G, P, o, L, c] × [N, L, G·c] → [N, P, G·o]`."""
     groups, positions, out = blocks.shape[:3]
     x = x.reshape(x.shape[0], -1, groups, blocks.shape[-1])
@@ -194,7 +194,7 @@ def periodic_kernel(kernel: jax.Array, dilation: tuple[int, ...], size: tuple[in
 
 
 def xla_conv(
-    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Call `lax.conv_general_dilated`, cropping by slices: XLA reads past its buffer on some negative paddings.
 

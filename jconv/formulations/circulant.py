@@ -9,6 +9,7 @@ Reference: Gray, Toeplitz and circulant matrices: a review, 2006, https://doi.or
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +48,7 @@ def circulant_blocks(kernel: jax.Array, size: tuple[int, ...], geometry: Geometr
 
 
 def conv_circulant(
-    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Build the circulant of the padded torus, multiply, and take every stride-th output."""
     dtype = accumulator(x.dtype)

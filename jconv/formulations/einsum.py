@@ -7,6 +7,8 @@ Cost: what opt_einsum's order spends; the patterns are dense, so an inf times th
 Reference: Dangel, Convolutions and more as einsum, 2023, https://arxiv.org/abs/2307.02275.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import opt_einsum
@@ -33,7 +35,7 @@ def axis_pattern(geometry: Geometry, axis: int) -> jax.Array:
 
 
 def conv_einsum(
-    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Contract all operands in the order that opt_einsum finds."""
     dtype = accumulator(x.dtype)

@@ -9,11 +9,11 @@ LeCun, Fast training of convolutional networks through FFTs, 2014, https://arxiv
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.fft
 from jax import lax
 
 from jconv.costs import Cost, Problem, direct_cost
@@ -23,11 +23,13 @@ from jconv.geometry import Geometry
 
 def transform_size(geometry: Geometry, real: bool = True) -> tuple[int, ...]:
     """Return the good FFT size at or above the padded input, per axis."""
-    return tuple(scipy.fft.next_fast_len(size, real=real) for size in geometry.padded_size)
+    import scipy.fft  # a quarter of a second that only this formulation needs
+
+    return tuple(int(scipy.fft.next_fast_len(size, real=real)) for size in geometry.padded_size)  # pyright: ignore
 
 
 def conv_fft(
-    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Transform, multiply channel by channel at full precision, transform back, and take every stride-th output."""
     del precision  # the product of spectra runs at HIGHEST: what is lost there is lost everywhere

@@ -6,6 +6,8 @@ Cost: the direct multiplications, and the patches: the input Πk times over.
 Reference: Chellapilla, Puri, Simard, High performance convolutional neural networks for document processing, 2006.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -45,7 +47,7 @@ def gather_patches(x: jax.Array, geometry: Geometry) -> jax.Array:
 
 
 def conv_patches(
-    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Gather the patches, then contract taps and channels in one `lax.dot_general`."""
     rows = kernel.reshape(-1, *kernel.shape[-2:])

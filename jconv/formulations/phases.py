@@ -13,7 +13,7 @@ https://arxiv.org/abs/1609.07009.
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -70,7 +70,7 @@ def axis_phases(geometry: Geometry, axis: int) -> list[tuple[int, list[Part]]]:
 
 
 def conv_phases(
-    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Compute every output phase by its stride-1 convolutions, then interleave the phases axis by axis."""
     axes, dtype = len(geometry.window), accumulator(x.dtype)

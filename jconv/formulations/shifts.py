@@ -6,6 +6,8 @@ Cost: the direct multiplications, no patches. With one channel per group the pro
 Dual to `sliding`, which makes one product per output position.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -27,7 +29,7 @@ from jconv.geometry import Geometry
 
 
 def conv_shifts(
-    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Accumulate tap after tap; a scan when there are many."""
     dtype = accumulator(x.dtype)
@@ -55,7 +57,7 @@ def conv_shifts(
             return total + term(dynamic_tap_slice(padded, start, geometry), row), None
 
         first = term(dynamic_tap_slice(padded, jnp.asarray(starts[0]), geometry), rows[0])
-        y, _ = lax.scan(add, first, (starts[1:], rows[1:]))
+        y, _ = lax.scan(add, first, (jnp.asarray(starts[1:]), rows[1:]))
     else:
         every = enumerate(taps(geometry))
         y = sum((term(tap_slice(padded, tap, geometry), rows[i]) for i, tap in every), start=jnp.zeros((), dtype))

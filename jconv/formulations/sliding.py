@@ -6,6 +6,8 @@ Cost: the direct multiplications, ΠP steps one after another. Hopeless forward,
 gradient: there the positions are few and the taps many. Dual to `shifts`, which makes one product per tap.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +19,7 @@ from jconv.geometry import Geometry
 
 
 def conv_sliding(
-    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Map one window after another to its output; a loop, never unrolled."""
     padded = pad_input(x, geometry)
@@ -28,7 +30,7 @@ def conv_sliding(
         window = window.reshape(x.shape[0], rows.shape[0], x.shape[-1])
         return product(window, rows, geometry.groups, precision=precision, preferred_element_type=accumulator(x.dtype))
 
-    positions = np.stack(np.indices(geometry.output_size), -1).reshape(-1, len(geometry.window))
+    positions = np.indices(geometry.output_size).reshape(len(geometry.window), -1).T
     y = lax.map(output, (positions * np.array(geometry.stride)).astype(np.int32))  # [P, N, G·o]
     y = jnp.moveaxis(y, 0, 1).reshape(x.shape[0], *geometry.output_size, kernel.shape[-1])
     return y.astype(preferred_element_type)

@@ -5,14 +5,18 @@
 Cost: the valid multiplications; a value and two indices stored for each pair of output and input.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import sparse
 
 from jconv.costs import Cost, Problem, direct_cost
 from jconv.formulations._base import Formulation, accumulator, too_large
 from jconv.geometry import Geometry
+
+if TYPE_CHECKING:
+    from jax.experimental import sparse
 
 
 def coordinates(geometry: Geometry) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -36,7 +40,7 @@ def coordinates(geometry: Geometry) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return position, tap, entry
 
 
-def toeplitz_sparse(kernel: jax.Array, geometry: Geometry) -> sparse.BCOO:
+def toeplitz_sparse(kernel: jax.Array, geometry: Geometry) -> "sparse.BCOO":
     """Return the Toeplitz matrix, `[ΠP·G·o, ΠL·G·c]`, as BCOO.
 
     Args:
@@ -46,6 +50,8 @@ def toeplitz_sparse(kernel: jax.Array, geometry: Geometry) -> sparse.BCOO:
     Returns:
         The matrix; its rows and columns run over positions, then channels.
     """
+    from jax.experimental import sparse  # a tenth of a second that only this formulation needs
+
     position, tap, entry = coordinates(geometry)
     depth, groups = kernel.shape[-2], geometry.groups
     width = kernel.shape[-1] // groups
@@ -59,7 +65,7 @@ def toeplitz_sparse(kernel: jax.Array, geometry: Geometry) -> sparse.BCOO:
 
 
 def conv_sparse(
-    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Build the sparse matrix, then multiply and sum its triplets."""
     dtype = accumulator(x.dtype)

@@ -8,6 +8,7 @@ Reference: Gray, Toeplitz and circulant matrices: a review, 2006, https://doi.or
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +43,7 @@ def toeplitz_blocks(kernel: jax.Array, geometry: Geometry) -> jax.Array:
 
 
 def conv_toeplitz(
-    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: object, preferred_element_type: object
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Build the matrix, then one matrix-vector product per example and group."""
     dtype = accumulator(x.dtype)
