@@ -21,7 +21,9 @@ _HOME = {
     "Geometry": "jconv.geometry",
     "GeometryError": "jconv.errors",
     "JconvError": "jconv.errors",
+    "Layer": "jconv.receptive",
     "Problem": "jconv.costs",
+    "ReceptiveField": "jconv.receptive",
     "UnsupportedError": "jconv.errors",
     "avg_pool": "jconv.ops",
     "circulant_matrix": "jconv._matrices",
@@ -47,10 +49,14 @@ _HOME = {
     "toeplitz_matrix": "jconv._matrices",
 }
 
+_MODULES = ("filters", "lab", "linen", "nnx")
+
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"jconv.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'jconv' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from jconv._auto import bind, flip_exchange, problem_of
 from jconv._padding import check_padding_mode, pad, pad_first
@@ -17,9 +18,9 @@ from jconv.geometry import Geometry, Ints, Padding, conv_geometry, conv_transpos
 
 
 def conv(
-    x: jax.Array,
-    kernel: jax.Array,
-    bias: jax.Array | None = None,
+    x: ArrayLike,
+    kernel: ArrayLike,
+    bias: ArrayLike | None = None,
     *,
     stride: Ints = 1,
     padding: Padding = "VALID",
@@ -112,9 +113,9 @@ def convolve(*args: Any, flip: bool = False, **kwargs: Any) -> jax.Array:
 
 
 def conv_transpose(
-    x: jax.Array,
-    kernel: jax.Array,
-    bias: jax.Array | None = None,
+    x: ArrayLike,
+    kernel: ArrayLike,
+    bias: ArrayLike | None = None,
     *,
     stride: Ints = 1,
     padding: Padding = "VALID",
@@ -206,7 +207,7 @@ def same_dtype(caller: str, x: jax.Array, kernel: jax.Array, *names: str) -> Non
         )
 
 
-def _operands(caller: str, x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _operands(caller: str, x: ArrayLike, kernel: ArrayLike) -> tuple[jax.Array, jax.Array]:
     x, kernel = jnp.asarray(x), jnp.asarray(kernel)
     same_dtype(caller, x, kernel)
     return x, kernel
@@ -219,7 +220,7 @@ def _result_dtype(x: jax.Array, preferred: Any) -> jnp.dtype:
     return accumulator(x.dtype) if jnp.issubdtype(x.dtype, jnp.integer) else jnp.dtype(x.dtype)
 
 
-def _add_bias(caller: str, y: jax.Array, bias: jax.Array | None, dtype: Any) -> jax.Array:
+def _add_bias(caller: str, y: jax.Array, bias: ArrayLike | None, dtype: Any) -> jax.Array:
     if bias is None:
         return y
     bias = jnp.asarray(bias)

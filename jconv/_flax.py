@@ -5,7 +5,7 @@ Flax's words for padding, K = d(k−1) + 1 being the window's extent, s the stri
 ```
               Conv: pads of the input               ConvTranspose: pads that crop the output
 VALID         none                                  (0, min(K − s, 0))
-SAME          to ⌈in / s⌉ outputs, as lax            K − s, halved: the output has in·s entries
+SAME          to ⌈in / s⌉ outputs, as lax           K − s, halved: the output has in·s entries
 SAME_LOWER    the odd one at the low end            likewise
 CAUSAL        (K − 1, 0)                            (0, K − s): output p sees inputs up to p / s
 CIRCULAR      ((K − 1) // 2, K // 2), the torus     K − s, halved, the torus

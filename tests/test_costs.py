@@ -1,0 +1,115 @@
+"""What a convolution costs: the textbook's numbers, XLA's own counts, and counting one by one."""
+
+import itertools
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from jconv._cost import cost
+from jconv.costs import Problem, direct_cost
+from jconv.errors import GeometryError, UnsupportedError
+from jconv.formulations import FORMULATIONS
+from jconv.geometry import conv_geometry
+
+
+def test_the_textbook():
+    # 32×32×3, 64 filters of 3×3, padding 1: 65,536 outputs of 27 products and 26 sums each.
+    found = cost((32, 32, 3), (3, 3, 3, 64), padding=1)
+    assert found.multiplications == 1_769_472
+    assert found.additions == 1_703_936
+    assert (found.input_elements, found.kernel_elements, found.output_elements) == (3072, 1728, 65536)
+    assert found.parameters == 1728
+    assert found.bytes == 4 * (3072 + 1728 + 65536)
+    with_bias = cost((32, 32, 3), (3, 3, 3, 64), padding=1, bias=True)
+    assert (with_bias.additions, with_bias.parameters) == (1_703_936 + 65_536, 1728 + 64)
+    assert with_bias.multiplications == found.multiplications
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "kernel_shape", "arguments", "dense", "valid"),
+    [
+        # Twice the multiplications is what XLA counts as flops, for the taps that meet an input entry.
+        ((1, 16, 16, 4), (3, 3, 4, 8), {"padding": "SAME"}, 147_456, 135_424),
+        ((1, 16, 16, 4), (3, 3, 4, 8), {}, 112_896, 112_896),
+        ((1, 16, 16, 4), (3, 3, 4, 8), {"padding": 1, "input_dilation": 2}, 553_536, 135_424),
+        ((8, 32, 32, 16), (3, 3, 16, 32), {"padding": "SAME"}, 75_497_472, 72_384_512),
+    ],
+)
+def test_dense_and_valid_flop(x_shape, kernel_shape, arguments, dense, valid):
+    found = cost(x_shape, kernel_shape, **arguments)
+    assert (2 * found.multiplications, 2 * found.valid_multiplications) == (dense, valid)
+
+
+@pytest.mark.parametrize(("taps", "outputs"), [(3, 64), (5, 7), (1, 2), (7, 128)])
+def test_depthwise_separable_over_standard(taps, outputs):
+    channels, size = 6, (14, 10)
+    standard = cost((*size, channels), (taps, taps, channels, outputs), padding="SAME")
+    depthwise = cost((*size, channels), (taps, taps, 1, channels), padding="SAME", groups=channels)
+    pointwise = cost((*size, channels), (1, 1, channels, outputs))
+    separable = depthwise.multiplications + pointwise.multiplications
+    assert Fraction(separable, standard.multiplications) == Fraction(1, outputs) + Fraction(1, taps**2)
+    weights = depthwise.parameters + pointwise.parameters
+    assert Fraction(weights, standard.parameters) == Fraction(1, outputs) + Fraction(1, taps**2)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"stride": (2, 1), "padding": [(1, 2), (0, 3)]},
+        {"stride": 3, "padding": [(-1, 0), (2, -2)], "dilation": (1, 2)},
+        {"padding": "FULL", "input_dilation": (3, 2), "dilation": 2},
+    ],
+)
+def test_counted_one_by_one(arguments, groups):
+    shape, kernel_shape = (2, 3, 6, 7, 4), (2, 3, 4 // groups, 8)
+    geometry = conv_geometry(shape, kernel_shape, groups=groups, **arguments)
+    dense = valid = 0
+    for p in itertools.product(*map(range, geometry.output_size)):
+        for t in itertools.product(*map(range, geometry.window)):
+            dense += 1
+            places = [geometry.stride[i] * p[i] + geometry.dilation[i] * t[i] - geometry.low[i] for i in range(2)]
+            valid += all(
+                place % e == 0 and 0 <= place // e < n
+                for place, e, n in zip(places, geometry.input_dilation, geometry.input_size, strict=True)
+            )
+    found = cost(shape, kernel_shape, groups=groups, **arguments)
+    per_tap = 6 * 8 * (4 // groups)  # batch, out, in/groups
+    assert (found.multiplications, found.valid_multiplications) == (dense * per_tap, valid * per_tap)
+    assert 0 < found.valid_multiplications < found.multiplications
+
+
+def test_one_by_one_convolution_of_200_channels():
+    found = cost((9, 8, 200), (1, 1, 200, 1))
+    assert (found.multiplications, found.additions, found.parameters) == (72 * 200, 72 * 199, 200)
+
+
+def test_bytes_follow_the_dtype():
+    wide, half = (cost((8, 8, 4), (3, 3, 4, 4), dtype=dtype) for dtype in ("float32", "bfloat16"))
+    assert wide.bytes == 2 * half.bytes
+    assert cost((8, 8, 4), (3, 3, 4, 4), dtype="complex64").bytes == 2 * wide.bytes
+
+
+@pytest.mark.parametrize("name", FORMULATIONS)
+def test_every_formulation_counts(name):
+    arguments: dict[str, Any] = {"stride": 2, "padding": 1}
+    found = cost((2, 9, 8, 4), (3, 3, 4, 6), formulation=name, **arguments)
+    direct = direct_cost(Problem(conv_geometry((2, 9, 8, 4), (3, 3, 4, 6), **arguments), 2, 4, 6))
+    same = ("parameters", "input_elements", "kernel_elements", "output_elements", "bytes")
+    assert [getattr(found, field) for field in same] == [getattr(direct, field) for field in same]
+    assert all(isinstance(count, int) and count >= 0 for count in found)
+    assert found.multiplications > 0
+
+
+def test_patches_keep_the_windows():
+    # 14×14 outputs of 3×3×8 entries, and the padded input, in float32.
+    found = cost((14, 14, 8), (3, 3, 8, 4), padding=1, formulation="patches")
+    assert found.intermediate_bytes == 4 * (14 * 14 * 9 * 8 + 16 * 16 * 8)
+
+
+def test_errors():
+    with pytest.raises(UnsupportedError, match=r"cost: formulation must be one of.*Did you mean 'patches'"):
+        cost((8, 8, 1), (3, 3, 1, 1), formulation="patch")
+    with pytest.raises(GeometryError, match=r"cost: kernel must have in/groups"):
+        cost((8, 8, 2), (3, 3, 1, 1))
