@@ -165,7 +165,8 @@ def conv_transpose(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> conv_transpose(jnp.array([[2.], [3.]]), jnp.array([1., 10., 100.])[:, None, None], stride=2).ravel().tolist()
+        >>> kernel = jnp.array([1., 10., 100.])[:, None, None]
+        >>> conv_transpose(jnp.array([[2.], [3.]]), kernel, stride=2).ravel().tolist()
         [2.0, 20.0, 203.0, 30.0, 300.0]
     """
     x, kernel = _operands("conv_transpose", x, kernel)

@@ -111,7 +111,7 @@ def test_general_dilated_reports_what_lax_reports():
 
 
 def test_cost_knows_its_formulations():
-    with pytest.raises(jconv.UnsupportedError, match="cost: formulation must be one of .* Did you mean 'shifts'"):
+    with pytest.raises(jconv.UnsupportedError, match=r"cost: formulation must be one of .* Did you mean 'shifts'"):
         jconv.cost((8, 8, 3), (3, 3, 3, 4), formulation="shift")
 
 
