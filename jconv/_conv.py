@@ -128,8 +128,9 @@ def conv_transpose(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> jax.Array:
-    r"""Compute the adjoint of `conv`, with the same kernel array: ⟨conv(a, k), b⟩ = ⟨a, conv_transpose(b, k)⟩.
+    r"""Compute the adjoint of `conv`, with the same kernel array.
 
+    ⟨conv(a, kernel), b⟩ = ⟨a, conv_transpose(b, kernel)⟩, where ⟨a, b⟩ = Σ ab.
     The output has (in−1)·stride − low − high + dilation·(window−1) + output_padding + 1 entries per axis.
 
     Args:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 Ints = int | Sequence[int]
 Pads = list[tuple[int, int]]
@@ -16,9 +17,9 @@ Position = tuple[int, ...]
 
 
 def conv(
-    x: np.ndarray,
-    kernel: np.ndarray,
-    bias: np.ndarray | None = None,
+    x: ArrayLike,
+    kernel: ArrayLike,
+    bias: ArrayLike | None = None,
     *,
     stride: Ints = 1,
     padding: str | int | Sequence = "VALID",
@@ -43,9 +44,9 @@ def conv(
 
 
 def conv_gradients(
-    ct: np.ndarray,
-    x: np.ndarray,
-    kernel: np.ndarray,
+    ct: ArrayLike,
+    x: ArrayLike,
+    kernel: ArrayLike,
     *,
     stride: Ints = 1,
     padding: str | int | Sequence = "VALID",
@@ -73,9 +74,9 @@ def conv_gradients(
 
 
 def conv_transpose(
-    x: np.ndarray,
-    kernel: np.ndarray,
-    bias: np.ndarray | None = None,
+    x: ArrayLike,
+    kernel: ArrayLike,
+    bias: ArrayLike | None = None,
     *,
     stride: Ints = 1,
     padding: str | int | Sequence = "VALID",
@@ -189,7 +190,7 @@ def transpose_pads(padding: str | int | Sequence, extent: Sequence[int], stride:
     return _pads(padding, [1] * len(extent), extent, stride)
 
 
-def wide(x: np.ndarray) -> np.ndarray:
+def wide(x: ArrayLike) -> np.ndarray:
     """Return x in the widest type of its kind."""
     kinds = {"b": np.int64, "i": np.int64, "u": np.int64, "f": np.float64, "c": np.complex128}
     return np.asarray(x).astype(kinds[np.asarray(x).dtype.kind])
@@ -229,7 +230,7 @@ def _terms(
                 places = zip(sources, p, t, stride, dilation, strict=True)
                 i = tuple(source[s * q + d * u] for source, q, u, s, d in places)
                 if None not in i:
-                    yield p, t, i
+                    yield p, t, tuple(j for j in i if j is not None)
 
     return tuple(output_size), terms()
 

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import problems
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from problems import MODES, PROBLEMS, WORDS, Problem, problem
 
 import jconv
+from jconv._auto import flip_exchange
 from jconv.costs import Problem as Costed
 from jconv.errors import UnsupportedError
 from jconv.formulations import FORMULATIONS, fft
@@ -61,21 +63,23 @@ def expected(case: Problem) -> np.ndarray:
     return reference.conv(*case.operands(), **case.arguments)
 
 
-def plain(case: Problem) -> tuple[np.ndarray, np.ndarray, Geometry]:
+def plain(case: Problem) -> tuple[jax.Array, jax.Array, Geometry]:
     """Return x, kernel and geometry as a formulation sees them: borders other than zeros are part of x."""
     x, kernel, _ = case.operands()
     padding = case.padding
     if case.padding_mode != "zeros":
-        pads = padding
-        if isinstance(padding, str):
-            pads = reference.word_pads(padding, case.dilated_size, case.extent, case.stride)
+        pads = (
+            reference.word_pads(padding, case.dilated_size, case.extent, case.stride)
+            if isinstance(padding, str)
+            else padding
+        )
         dilated = np.zeros((len(x), *case.dilated_size, case.in_channels), x.dtype)
         dilated[:, *(slice(None, None, e) for e in case.input_dilation)] = x
         x, padding = reference.pad(dilated, pads, case.padding_mode), "VALID"
     input_dilation = case.input_dilation if case.padding_mode == "zeros" else 1
     arguments = {"stride": case.stride, "dilation": case.dilation, "groups": case.groups}
     geometry = conv_geometry(x.shape, kernel.shape, padding=padding, input_dilation=input_dilation, **arguments)
-    return x, kernel, geometry
+    return jnp.asarray(x), jnp.asarray(kernel), geometry
 
 
 def reason(name: str, case: Problem) -> str | None:
@@ -85,11 +89,11 @@ def reason(name: str, case: Problem) -> str | None:
     return None if name == "auto" else FORMULATIONS[name].unsupported(costed)
 
 
-def compare(name: str, y: jax.Array, wanted: np.ndarray, bound: Callable[[], float]) -> None:
-    """Hold y against the reference: exactly, or after rounding where the formulation is not exact."""
-    assert y.shape == wanted.shape
-    assert y.dtype == np.float32
-    y = np.asarray(y, np.float64)
+def compare(name: str, got: jax.Array, wanted: np.ndarray, bound: Callable[[], float]) -> None:
+    """Hold the result against the reference: exactly, or after rounding where the formulation is not exact."""
+    assert got.shape == wanted.shape
+    assert got.dtype == np.float32
+    y = np.asarray(got, np.float64)
     if name == "auto" or FORMULATIONS[name].exact:
         np.testing.assert_array_equal(y, wanted)
         return
@@ -177,8 +181,6 @@ def test_every_formulation_transposes(name: str, case: Problem, more: int | tupl
     arguments = {key: value for key, value in case.arguments.items() if key != "input_dilation"}
     arguments["output_padding"] = more
     x, kernel, _ = case.operands()
-    kernel = np.swapaxes(kernel, -2, -1)  # [*window, out, in/groups]: now `in` is split.
-    kernel = kernel.reshape(*kernel.shape[:-2], -1)[..., : case.out_channels // case.groups * case.in_channels]
     kernel = kernel.reshape(*case.window, case.out_channels // case.groups, case.in_channels)
     bias = np.arange(case.out_channels, dtype=np.float32) - 1
     y = jax.jit(functools.partial(jconv.conv_transpose, **arguments, formulation=name))(x, kernel, bias)
@@ -190,9 +192,10 @@ def test_every_formulation_transposes(name: str, case: Problem, more: int | tupl
             x.shape, kernel.shape, stride=case.stride, padding=pads, output_padding=more, dilation=case.dilation,
             groups=case.groups,
         )  # fmt: skip
+        exchanged = flip_exchange(jnp.asarray(kernel), case.groups)
         # Folding a border back adds what at most all its copies hold.
         copies = 1 if case.padding_mode == "zeros" else 3 ** len(case.size)
-        return copies * float(np.max(fft.error_bound(x, np.abs(kernel), geometry.input_gradient())))
+        return copies * float(np.max(fft.error_bound(jnp.asarray(x), exchanged, geometry.input_gradient())))
 
     compare(name, y, wanted, bound)
 

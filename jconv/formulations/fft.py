@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 
 from jconv.costs import Cost, Problem, direct_cost
 from jconv.formulations._base import Formulation, accumulator, pad_input, periodic_kernel
@@ -57,7 +58,7 @@ def conv_fft(
     return y[:, *wanted].astype(preferred_element_type)
 
 
-def error_bound(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> float:
+def error_bound(x: ArrayLike, kernel: ArrayLike, geometry: Geometry) -> float:
     """Return a bound on |computed − exact| of any output: 4 · eps · log2(Πn) · ‖x‖₂ · ‖kernel‖₂.
 
     Args:
@@ -68,8 +69,9 @@ def error_bound(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> float:
     Returns:
         The bound, from the largest norms of one example's group and one output channel's kernel.
     """
+    x, kernel = np.asarray(x), np.asarray(kernel)
     eps = float(jnp.finfo(accumulator(x.dtype)).eps)
-    x64, kernel64 = (np.asarray(a).astype(complex) for a in (x, kernel))
+    x64, kernel64 = x.astype(complex), kernel.astype(complex)
     examples = x64.reshape(x64.shape[0], -1, geometry.groups, x64.shape[-1] // geometry.groups)
     x_norm = np.sqrt((np.abs(examples) ** 2).sum(axis=(1, 3)).max())
     kernel_norm = np.sqrt((np.abs(kernel64.reshape(-1, kernel64.shape[-1])) ** 2).sum(axis=0).max())
