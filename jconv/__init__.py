@@ -49,7 +49,7 @@ _HOME = {
     "toeplitz_matrix": "jconv._matrices",
 }
 
-_MODULES = ("filters", "lab", "linen", "nnx")
+_MODULES = ("errors", "filters", "formulations", "geometry", "lab", "linen", "nnx", "ops")
 
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
@@ -65,4 +65,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})

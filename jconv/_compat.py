@@ -17,3 +17,11 @@ def to_varying(x: jax.Array, axes: tuple[str, ...]) -> jax.Array:
     if hasattr(lax, "pcast"):
         return lax.pcast(x, axes, to="varying")
     return lax.pvary(x, axes)  # pyright: ignore[reportAttributeAccessIssue]  (jax 0.7)
+
+
+def current_platform() -> str:
+    """Return the platform that JAX would run on, by the name that lowering rules use: cpu, cuda, rocm or tpu."""
+    backend = jax.default_backend()
+    if backend != "gpu":
+        return backend
+    return "rocm" if "rocm" in jax.devices()[0].client.platform_version.lower() else "cuda"

@@ -10,6 +10,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from jconv._auto import bind, flip_exchange, problem_of
+from jconv._compat import current_platform
 from jconv._padding import check_padding_mode, pad, pad_first
 from jconv.errors import GeometryError, UnsupportedError, suggestion
 from jconv.formulations import FORMULATIONS
@@ -215,7 +216,7 @@ def _operands(caller: str, x: ArrayLike, kernel: ArrayLike) -> tuple[jax.Array, 
     return x, kernel
 
 
-def _result_dtype(x: jax.Array, preferred: Any) -> jnp.dtype:
+def result_dtype(x: jax.Array, preferred: Any) -> jnp.dtype:
     """`preferred_element_type`, else int32 for 8- and 16-bit integers, else x's."""
     if preferred is not None:
         return jnp.dtype(preferred)
@@ -253,9 +254,10 @@ def _run(
     batch = x.shape[: x.ndim - axes - 1]
     if len(batch) != 1:  # a single batch axis stays as it is, and so does its sharding
         x = x.reshape(math.prod(batch), *x.shape[len(batch) :])
-    dtype = _result_dtype(x, preferred)
+    dtype = result_dtype(x, preferred)
     if isinstance(precision, list):
         precision = tuple(precision)
+    _known(caller, formulation)
     if formulation == "auto":
         y = bind(x, kernel, geometry=geometry, precision=precision, dtype=dtype)
     elif 0 in (*x.shape, *kernel.shape):
@@ -274,15 +276,19 @@ def _apply(
     return apply(x, kernel, geometry, precision=precision, preferred_element_type=dtype)
 
 
-def _refuse(caller: str, formulation: str, x: jax.Array, kernel: jax.Array, geometry: Geometry) -> None:
-    """Raise if there is no such formulation, or if it cannot compute this."""
-    if formulation not in FORMULATIONS:
-        names = ("auto", *FORMULATIONS)
+def _known(caller: str, formulation: str) -> None:
+    """Raise if there is no such formulation."""
+    names = ("auto", *FORMULATIONS)
+    if formulation not in names:
         raise UnsupportedError(
             f"{caller}: formulation must be one of {', '.join(names)}; got formulation={formulation!r}."
             f"{suggestion(formulation, names)}"
         )
-    reason = FORMULATIONS[formulation].unsupported(problem_of(x, kernel, geometry, jax.default_backend()))
+
+
+def _refuse(caller: str, formulation: str, x: jax.Array, kernel: jax.Array, geometry: Geometry) -> None:
+    """Raise if the formulation cannot compute this."""
+    reason = FORMULATIONS[formulation].unsupported(problem_of(x, kernel, geometry, current_platform()))
     if reason:
         raise UnsupportedError(
             f"{caller}: formulation {formulation!r} cannot compute this: {reason}. formulation='auto' can."

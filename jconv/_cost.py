@@ -1,11 +1,12 @@
 """What a call would cost and what `auto` would take, before anything is computed: `cost` and `explain`."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
+from jconv._compat import current_platform
 from jconv.costs import Cost, Problem, direct_cost
 from jconv.errors import UnsupportedError, suggestion
 from jconv.formulations import FORMULATIONS
@@ -127,11 +128,10 @@ def explain(
         >>> explain(x, kernel, padding="SAME", groups=96, platform="cpu").formulation
         'shifts'
     """
-    if platform is None:
-        backend = jax.default_backend()
-        platform = "cuda" if backend == "gpu" else backend
     arguments = {"stride": stride, "padding": padding, "dilation": dilation, "input_dilation": input_dilation}
-    problem = _problem("explain", x.shape, kernel.shape, x.dtype, platform, groups=groups, **arguments)
+    problem = _problem(
+        "explain", x.shape, kernel.shape, x.dtype, platform or current_platform(), groups=groups, **arguments
+    )
     choice = choose(problem)
     refusals = {name: reason for name, f in FORMULATIONS.items() if (reason := f.unsupported(problem))}
     between = {name: f.cost(problem).intermediate_bytes for name, f in FORMULATIONS.items() if name not in refusals}
@@ -142,7 +142,5 @@ def _problem(
     caller: str, x_shape: Sequence[int], kernel_shape: Sequence[int], dtype: Any, platform: str, **arguments: Any
 ) -> Problem:
     geometry = conv_geometry(x_shape, kernel_shape, caller=caller, **arguments)
-    batch = 1
-    for size in x_shape[: len(x_shape) - len(geometry.window) - 1]:
-        batch *= size
+    batch = math.prod(x_shape[: len(x_shape) - len(geometry.window) - 1])
     return Problem(geometry, batch, x_shape[-1], kernel_shape[-1], jnp.dtype(dtype).name, platform)

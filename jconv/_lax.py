@@ -45,7 +45,7 @@ def conv_general_dilated(
         batch_group_count: Groups of the batch; one of the two counts is 1.
         precision: As for lax.
         preferred_element_type: As for lax: by default the operands' dtype.
-        out_sharding: As for lax; only "direct" and "auto" take it, through XLA.
+        out_sharding: Must be None: constrain the result instead.
         padding_mode: As for `jconv.conv`.
         formulation: As for `jconv.conv`.
 
@@ -61,6 +61,11 @@ def conv_general_dilated(
         (1, 4, 8, 8)
     """
     lhs, rhs = jnp.asarray(lhs), jnp.asarray(rhs)
+    if out_sharding is not None:
+        raise GeometryError(
+            f"conv_general_dilated: out_sharding must be None; got {out_sharding}. "
+            "Constrain the result: jax.lax.with_sharding_constraint, or jax.sharding.reshard."
+        )
     same_dtype("conv_general_dilated", lhs, rhs, "lhs", "rhs")
     stock = {
         "lhs_dilation": lhs_dilation,
@@ -82,11 +87,6 @@ def conv_general_dilated(
             ) from error
         if 0 in (*shape, *lhs.shape, *rhs.shape):
             return jnp.zeros(shape, preferred)
-    if out_sharding is not None:
-        raise GeometryError(
-            f"conv_general_dilated: out_sharding must be None; got {out_sharding}. "
-            "Constrain the result: jax.lax.with_sharding_constraint, or jax.sharding.reshard."
-        )
     numbers = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
     (batch, channel, *space), (out, depth, *window) = numbers.lhs_spec, numbers.rhs_spec
     x = jnp.transpose(lhs, (batch, *space, channel))

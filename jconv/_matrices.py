@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jconv._padding import pad_first
-from jconv.errors import UnsupportedError
+from jconv.errors import GeometryError, UnsupportedError
 from jconv.formulations._base import MATRIX_BYTES, block_diagonal
 from jconv.formulations.circulant import circulant_blocks
 from jconv.formulations.einsum import axis_pattern
@@ -153,7 +153,7 @@ def index_pattern(
 
 def patches(
     x: jax.Array,
-    window: Ints,
+    window: Sequence[int],
     *,
     stride: Ints = 1,
     padding: Padding = "VALID",
@@ -165,7 +165,7 @@ def patches(
 
     Args:
         x: `[*batch, *space, channels]`.
-        window: One int per space axis; a single int stands for a single space axis.
+        window: One int per space axis; how many there are says which axes are space.
         stride: As for `conv`.
         padding: As for `conv`.
         padding_mode: As for `conv`.
@@ -184,7 +184,12 @@ def patches(
         (3, 3, 2, 2, 1)
     """
     x = jnp.asarray(x)
-    window = (window,) if isinstance(window, int) else tuple(window)
+    if isinstance(window, int):
+        raise GeometryError(
+            f"patches: window must have one int per space axis, for its length says which axes are space; got "
+            f"window={window}. Write ({window},) or ({window}, {window})."
+        )
+    window = tuple(window)
     shape = (*window, x.shape[-1], 1)
     arguments = {"stride": stride, "dilation": dilation, "caller": "patches"}
     geometry = conv_geometry(x.shape, shape, padding=padding, input_dilation=input_dilation, **arguments)

@@ -83,7 +83,7 @@ class Cost(NamedTuple):
         input_elements: Elements of x.
         kernel_elements: Elements of the kernel.
         output_elements: Elements of the output.
-        bytes: Bytes of x, kernel and output together.
+        bytes: Bytes of x, kernel and output together, all at the operands' dtype.
         intermediate_bytes: Bytes of the largest set of arrays that stand between them.
     """
 

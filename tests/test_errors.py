@@ -110,6 +110,21 @@ def test_general_dilated_reports_what_lax_reports():
         jconv.conv_general_dilated(jnp.ones((1, 3, 8, 8)), jnp.ones((4, 3, 3, 3), "bfloat16"), (1, 1), "SAME")
 
 
+def test_an_unknown_formulation_on_an_empty_batch():
+    with pytest.raises(jconv.UnsupportedError, match="conv: formulation must be one of"):
+        jconv.conv(X[:0], K, formulation="patchez")
+
+
+def test_patches_wants_to_know_its_axes():
+    with pytest.raises(jconv.GeometryError, match="patches: window must have one int per space axis"):
+        jconv.patches(X, 2)
+
+
+def test_general_dilated_places_nothing():
+    with pytest.raises(jconv.GeometryError, match="conv_general_dilated: out_sharding must be None"):
+        jconv.conv_general_dilated(jnp.ones((0, 3, 8, 8)), jnp.ones((4, 3, 3, 3)), (1, 1), "SAME", out_sharding="x")
+
+
 def test_cost_knows_its_formulations():
     with pytest.raises(jconv.UnsupportedError, match=r"cost: formulation must be one of .* Did you mean 'shifts'"):
         jconv.cost((8, 8, 3), (3, 3, 3, 4), formulation="shift")

@@ -9,9 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import reference
 from jax import export, lax
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
+from problems import PROBLEMS as PROBLEM_LIST
 
 import jconv
 from jconv.formulations import FORMULATIONS
@@ -260,3 +262,46 @@ def test_linear_transpose_and_adjoint():
     assert (y * ct).sum() == (x * back).sum()
     (transposed,) = jax.linear_transpose(lambda x: jconv.conv(x, kernel, **arguments), x)(ct)
     np.testing.assert_array_equal(transposed, back)
+
+
+@pytest.mark.parametrize("name", ["auto", "direct"])
+@pytest.mark.parametrize("case", PROBLEM_LIST, ids=str)
+def test_gradients_of_every_problem(name, case):
+    """By x, kernel and bias, against loops that scatter."""
+    x, kernel, bias = (jnp.asarray(operand, jnp.float32) for operand in case.operands())
+    f = jax.jit(functools.partial(jconv.conv, formulation=name, **case.arguments))
+    y = f(x, kernel, bias)
+    ct = integers(y.shape, 21)
+    got = jax.jit(lambda ct: jax.vjp(f, x, kernel, bias)[1](ct))(ct)
+    wanted = reference.conv_gradients(*map(np.asarray, (ct, x, kernel)), **case.arguments)
+    for one, other in zip(got, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def equations(jaxpr):
+    """Yield every equation of a jaxpr, nested ones too."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for value in equation.params.values():
+            inner = getattr(value, "jaxpr", value)
+            if hasattr(inner, "eqns"):
+                yield from equations(inner)
+
+
+@both
+def test_phases_multiply_no_inserted_zero(problem):
+    x, kernel, arguments = operands(problem)
+    arguments = arguments | {"stride": 3, "input_dilation": 2, "padding": 1}
+    f = functools.partial(jconv.conv, formulation="phases", **arguments)
+    found = [e for e in equations(jax.make_jaxpr(f)(x, kernel).jaxpr) if e.primitive.name == "conv_general_dilated"]
+    assert found
+    for equation in found:
+        assert set(equation.params["lhs_dilation"]) == {1}
+        assert set(equation.params["window_strides"]) == {1}
+
+
+def test_patches_never_convolve():
+    x, kernel, f, _ = pair("patches", "dense")
+    names = [e.primitive.name for e in equations(jax.make_jaxpr(f)(x, kernel).jaxpr)]
+    assert "conv_general_dilated" not in names
+    assert names.count("dot_general") == 1

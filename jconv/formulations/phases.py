@@ -6,7 +6,8 @@ input l = σ·q + l_t, σ = s/gcd(s, e), l_t = (s·r + d·t − lo)/e. With l = 
     y[φ·q + r] = Σ_ρ Σ_{t: l_t ≡ ρ mod σ} x[σ·(q + m_t) + ρ] · kernel[t],   m_t = (l_t − ρ)/σ
 
 and each inner sum is a stride-1 convolution of x[ρ::σ], for its taps t and their m_t step evenly.
-Cost: the valid multiplications; no inserted zero is ever multiplied.
+Cost: the valid multiplications; no inserted zero is ever multiplied. The program holds a convolution per phase, so
+it grows with the product of the strides (`convolutions`).
 Reference: Shi et al., Is the deconvolution layer the same as a convolutional layer?, 2016,
 https://arxiv.org/abs/1609.07009.
 """
@@ -67,6 +68,11 @@ def axis_phases(geometry: Geometry, axis: int) -> list[tuple[int, list[Part]]]:
             )
         result.append((len(range(r, output_size, phases)), parts))
     return result
+
+
+def convolutions(geometry: Geometry) -> int:
+    """Return how many stride-1 convolutions the program holds: it grows with stride and input dilation."""
+    return math.prod(sum(len(parts) for _, parts in axis_phases(geometry, a)) for a in range(len(geometry.window)))
 
 
 def conv_phases(

@@ -5,6 +5,7 @@
 Cost: the valid multiplications; a value and two indices stored for each pair of output and input.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -78,7 +79,7 @@ def conv_sparse(
 
 
 def _stored(problem: Problem) -> int:
-    return direct_cost(problem).valid_multiplications // problem.batch
+    return direct_cost(replace(problem, batch=1)).valid_multiplications
 
 
 def _unsupported(problem: Problem) -> str | None:
@@ -87,7 +88,7 @@ def _unsupported(problem: Problem) -> str | None:
 
 def _cost(problem: Problem) -> Cost:
     spent = problem.batch * _stored(problem)
-    stored_bytes = _stored(problem) * (problem.itemsize + 8)
+    stored_bytes = _stored(problem) * (problem.itemsize + 8) + spent * problem.itemsize  # triplets, then terms
     return direct_cost(problem)._replace(multiplications=spent, additions=spent, intermediate_bytes=stored_bytes)
 
 

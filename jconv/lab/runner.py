@@ -1,5 +1,6 @@
 """From problems to records: compile, check against the oracle, time in interleaved rounds, append."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -10,6 +11,7 @@ import jax
 import numpy as np
 
 from jconv import _timing
+from jconv._compat import current_platform
 from jconv.costs import direct_cost
 from jconv.errors import GeometryError, UnsupportedError
 from jconv.formulations import FORMULATIONS
@@ -108,7 +110,7 @@ def run_problem(
             "multiplications": direct_cost(problem.convolution).multiplications,
         }
         if name == "auto":
-            choice = choose(replace(problem.convolution, platform=jax.default_backend()))
+            choice = choose(replace(problem.convolution, platform=current_platform()))
             line |= {"chose": choice.formulation, "chose_because": choice.reason}
         records.append(line)
         function = photograph.program(problem, name, config.precision)
@@ -159,7 +161,7 @@ def _check(line: dict[str, Any], part: str, value: jax.Array, true: Truth, probl
     position = photograph.PARTS.index(part)
     expected, absolute, terms = (answer[position] for answer in true)
     exact = name == "auto" or FORMULATIONS[name].exact
-    size = problem.size**2 * 4  # a transform works on the padded size, below twice the picture's along each axis
+    size = math.prod(problem.convolution.geometry.padded_size)
     found = agreement.compare(np.asarray(value), expected, absolute, terms, exact=exact, size=size)
     line |= {f"{part}_error": found.error, f"{part}_tolerance": found.tolerance, f"{part}_epsilons": found.epsilons}
     if not found.ok:

@@ -13,12 +13,12 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from jconv._conv import _result_dtype
-from jconv._padding import check_padding_mode, pad
+from jconv._conv import result_dtype, same_dtype
+from jconv._padding import pad_first
 from jconv.errors import GeometryError
 from jconv.formulations._base import accumulator
 from jconv.formulations.patches import gather_patches
-from jconv.geometry import Ints, Padding, conv_geometry, resolve_padding
+from jconv.geometry import Ints, Padding, conv_geometry
 
 
 def local_conv(
@@ -78,10 +78,7 @@ def local_conv(
             "local_conv: kernel must be [*output_size, *window, in/groups, out], an even number of axes; got "
             f"kernel_shape={kernel.shape}. A kernel for all positions belongs to conv."
         )
-    if kernel.dtype != x.dtype:
-        raise GeometryError(
-            f"local_conv: x and kernel must have the same dtype; got {x.dtype} and {kernel.dtype}. Cast one of them."
-        )
+    same_dtype("local_conv", x, kernel)
     positions, kernel_shape = kernel.shape[:axes], kernel.shape[axes:]
     geometry = conv_geometry(
         x.shape,
@@ -104,16 +101,17 @@ def local_conv(
             f"local_conv: bias must be [out] or [*output_size, out]; got shape {jnp.shape(bias)} for {out} outputs at "
             f"{positions} positions. Reshape it."
         )
+    dtype = result_dtype(x, preferred_element_type)
+    if bias is not None and jnp.result_type(bias) not in (x.dtype, dtype):
+        raise GeometryError(
+            f"local_conv: bias must have the dtype of x or of the result; got {jnp.result_type(bias)} with x of "
+            f"{x.dtype}. Cast it, as in bias.astype(x.dtype)."
+        )
     if flip:
         kernel = jnp.flip(kernel, range(axes, 2 * axes))
     batch = x.shape[: x.ndim - axes - 1]
     x = x.reshape(math.prod(batch), *x.shape[len(batch) :])
-    # Pad first, in any mode; what remains is VALID.
-    holes = [(0, 0, 0), *((0, 0, e - 1) for e in geometry.input_dilation), (0, 0, 0)]
-    x = lax.pad(x, jnp.zeros((), x.dtype), holes)
-    pads = resolve_padding("local_conv", padding, x.shape[1:-1], geometry.extent, geometry.stride)
-    check_padding_mode("local_conv", padding_mode, x.shape[1:-1], pads)
-    x = pad(x, pads, padding_mode)
+    x = pad_first("local_conv", x, padding, padding_mode, geometry)
     valid = conv_geometry(x.shape, kernel_shape, stride=stride, dilation=dilation, groups=groups)
     windows = gather_patches(x, valid)
     windows = windows.reshape(*windows.shape[:-1], groups, kernel.shape[-2])  # [N, *P, T, G, c]
@@ -124,7 +122,6 @@ def local_conv(
         ((axes + 1, axes + 3), (axes, axes + 1)),
         ((*range(1, axes + 1), axes + 2), (*range(axes), axes + 2)),
     )
-    dtype = _result_dtype(x, preferred_element_type)
     y = lax.dot_general(windows, taps, dims, precision=precision, preferred_element_type=accumulator(x.dtype))
     y = jnp.moveaxis(y, axes + 1, 0).astype(dtype)  # [*P, G, N, o] → [N, *P, G, o]
     y = y.reshape(*batch, *positions, out)

@@ -1,0 +1,49 @@
+"""What `auto` takes: what `explain` says is what is lowered, within its bounds."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import jconv
+from jconv.selection import Choice, choose
+
+
+def shaped(*shape, dtype="float32"):
+    return jax.ShapeDtypeStruct(shape, dtype)
+
+
+CASES = {
+    "dense": ((2, 8, 8, 4), (3, 3, 4, 4), {}, "direct", 1),
+    "depthwise": ((2, 8, 8, 4), (3, 3, 1, 8), {"groups": 4}, "shifts", 0),
+    "dilated input": ((2, 8, 8, 4), (3, 3, 4, 4), {"input_dilation": 2}, "phases", 4),
+    "many phases": ((2, 8, 8, 4), (16, 16, 4, 4), {"input_dilation": 16}, "direct", 1),
+    "large depthwise": ((1, 40, 4), (129, 1, 4), {"groups": 4, "padding": "SAME"}, "direct", 1),
+}
+
+
+@pytest.mark.parametrize(("x", "kernel", "arguments", "name", "convolutions"), CASES.values(), ids=CASES)
+def test_what_is_explained_is_lowered(x, kernel, arguments, name, convolutions):
+    explanation = jconv.explain(shaped(*x), shaped(*kernel), platform="cpu", **arguments)
+    assert explanation.formulation == name
+    program = jax.jit(lambda x, k: jconv.conv(x, k, **arguments)).lower(shaped(*x), shaped(*kernel)).as_text()
+    assert program.count("stablehlo.convolution") == convolutions
+    for platform in ("cuda", "tpu"):
+        assert jconv.explain(shaped(*x), shaped(*kernel), platform=platform, **arguments).formulation == "direct"
+
+
+def test_explanation_in_words():
+    large = jconv.explain(shaped(1, 300, 300, 3), shaped(3, 3, 3, 8), platform="cpu")
+    assert set(large.refusals) == {"toeplitz", "circulant"}
+    text = str(large)
+    assert "auto takes direct on cpu: the default: no rule applies" in text
+    assert "toeplitz   cannot: its dense matrix would take" in text
+    assert f"{'patches':<10}" in text
+    assert jconv.explain(jnp.ones((0, 7, 4)), jnp.ones((3, 4, 5))).problem.platform == "cpu"
+
+
+def test_a_rule_whose_formulation_refuses_gives_way(monkeypatch):
+    monkeypatch.setattr("jconv.selection._choose._rule", lambda problem: Choice("toeplitz", "for the test"))
+    geometry = jconv.conv_geometry((300, 300, 3), (3, 3, 3, 8))
+    choice = choose(jconv.Problem(geometry, 1, 3, 8))
+    assert choice.formulation == "direct"
+    assert "for toeplitz cannot: its dense matrix" in choice.reason
