@@ -204,14 +204,24 @@ def same_dtype(caller: str, x: jax.Array, kernel: jax.Array, *names: str) -> Non
     """
     one, other = names or ("x", "kernel")
     if x.dtype != kernel.dtype:
+        if jnp.issubdtype(kernel.dtype, jnp.inexact) and not jnp.issubdtype(x.dtype, jnp.inexact):
+            one, other = other, one  # an image of integers becomes floating; a kernel made integer would be ruined
         raise GeometryError(
-            f"{caller}: {one} and {other} must have the same dtype; got {x.dtype} and {kernel.dtype}. "
-            f"Cast one, as in {other}.astype({one}.dtype)."
+            f"{caller}: {' and '.join(names or ('x', 'kernel'))} must have the same dtype; got {x.dtype} and "
+            f"{kernel.dtype}. Cast one, as in {other}.astype({one}.dtype)."
         )
 
 
 def _operands(caller: str, x: ArrayLike, kernel: ArrayLike) -> tuple[jax.Array, jax.Array]:
-    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
+    arrays = []
+    for name, operand in (("x", x), ("kernel", kernel)):
+        try:
+            arrays.append(jnp.asarray(operand))
+        except (TypeError, ValueError) as error:
+            raise GeometryError(
+                f"{caller}: {name} must be a numeric array; got {type(operand).__name__}. Make it a jax.Array."
+            ) from error
+    x, kernel = arrays
     same_dtype(caller, x, kernel)
     return x, kernel
 

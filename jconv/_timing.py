@@ -12,8 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 LEAST_SAMPLES = 3
-PATIENCE = 10
-"""A contender leaves after `PATIENCE` times its budget, even with fewer than `LEAST_SAMPLES` samples."""
 
 
 class Ratio(NamedTuple):
@@ -78,7 +76,7 @@ def measure(
 
 
 def _done(spent: float, count: int, seconds: float) -> bool:
-    return spent >= seconds and (count >= LEAST_SAMPLES or spent >= PATIENCE * seconds)
+    return spent >= seconds and count >= LEAST_SAMPLES
 
 
 def paired_ratio(

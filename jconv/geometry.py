@@ -145,8 +145,8 @@ def conv_geometry(
     if channels != groups * kernel_shape[-2]:
         raise GeometryError(
             f"{caller}: kernel must have in/groups = {channels // groups} channels in its next to last axis; got "
-            f"kernel_shape={tuple(kernel_shape)}, in_channels={channels}, groups={groups}. "
-            "Kernels are [*window, in/groups, out] and x is [*batch, *space, in]: channels last."
+            f"x_shape={tuple(x_shape)}, kernel_shape={tuple(kernel_shape)}, groups={groups}. Channels are last: x is "
+            "[*batch, *space, in], kernel [*window, in/groups, out]; NCHW comes with jnp.moveaxis(x, 1, -1)."
         )
     extent = tuple(d * (k - 1) + 1 for d, k in zip(dilation, window, strict=True))
     dilated = tuple(max(e * (n - 1) + 1, 0) for e, n in zip(input_dilation, size, strict=True))

@@ -15,7 +15,7 @@ CONV = {
         X[..., :3],
         K,
         {},
-        r"conv: kernel must have in/groups = 3 channels .* got kernel_shape=\(3, 2, 4, 8\)",
+        r"conv: kernel must have in/groups = 3 channels .* kernel_shape=\(3, 2, 4, 8\).*NCHW",
     ),
     "groups": (X, K, {"groups": 3}, "conv: groups must split the channels of x and kernel evenly; got groups=3"),
     "groups zero": (X, K, {"groups": 0}, "conv: groups must be an int, .* at least 1; got groups=0"),
@@ -113,6 +113,19 @@ def test_general_dilated_reports_what_lax_reports():
 def test_an_unknown_formulation_on_an_empty_batch():
     with pytest.raises(jconv.UnsupportedError, match="conv: formulation must be one of"):
         jconv.conv(X[:0], K, formulation="patchez")
+
+
+@pytest.mark.parametrize("wrong", ["image.png", None, object()])
+def test_what_is_no_array(wrong):
+    with pytest.raises(jconv.GeometryError, match="conv: x must be a numeric array; got"):
+        jconv.conv(wrong, K)
+    with pytest.raises(jconv.GeometryError, match="conv: kernel must be a numeric array; got"):
+        jconv.conv(X, wrong)
+
+
+def test_an_image_of_integers_is_to_become_floating():
+    with pytest.raises(jconv.GeometryError, match=r"got uint8 and float32. Cast one, as in x.astype\(kernel.dtype\)"):
+        jconv.conv(X.astype("uint8"), K)
 
 
 def test_patches_wants_to_know_its_axes():
