@@ -213,17 +213,18 @@ def same_dtype(caller: str, x: jax.Array, kernel: jax.Array, *names: str) -> Non
 
 
 def _operands(caller: str, x: ArrayLike, kernel: ArrayLike) -> tuple[jax.Array, jax.Array]:
-    arrays = []
-    for name, operand in (("x", x), ("kernel", kernel)):
-        try:
-            arrays.append(jnp.asarray(operand))
-        except (TypeError, ValueError) as error:
-            raise GeometryError(
-                f"{caller}: {name} must be a numeric array; got {type(operand).__name__}. Make it a jax.Array."
-            ) from error
-    x, kernel = arrays
-    same_dtype(caller, x, kernel)
-    return x, kernel
+    one, other = _array(caller, "x", x), _array(caller, "kernel", kernel)
+    same_dtype(caller, one, other)
+    return one, other
+
+
+def _array(caller: str, name: str, value: ArrayLike) -> jax.Array:
+    try:
+        return jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise GeometryError(
+            f"{caller}: {name} must be a numeric array; got {type(value).__name__}. Make it a jax.Array."
+        ) from error
 
 
 def result_dtype(x: jax.Array, preferred: Any) -> jnp.dtype:
