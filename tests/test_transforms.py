@@ -93,8 +93,8 @@ def test_jit_and_gradients(name, problem):
 
 
 @every
-def test_forward_mode_and_second_order(name):
-    problem = "grouped"
+@both
+def test_forward_mode_and_second_order(name, problem):
     x, kernel, f, g = pair(name, problem)
     tangents = integers(x.shape, 3), integers(kernel.shape, 4)
 
@@ -108,9 +108,14 @@ def test_forward_mode_and_second_order(name):
 
 
 @every
-def test_hessian_and_jacfwd(name):
-    _, _, f, g = pair(name, "dense")
-    x, kernel = integers((1, 3, 3, 2), 5), integers((3, 2, 2, 1), 6)
+@both
+def test_hessian_and_jacfwd(name, problem):
+    _, kernel_shape, arguments = PROBLEMS[problem]
+    _, _, f, g = pair(name, problem)
+    groups = arguments.get("groups", 1)
+    axes = len(kernel_shape) - 2
+    x = integers((1, *(3, 2)[:axes], kernel_shape[-2] * groups), 5)
+    kernel = integers((*(2, 1)[:axes], kernel_shape[-2], groups), 6)
 
     def programs(f):
         return jax.hessian(lambda k: loss(f, x, k))(kernel), jax.jacfwd(f)(x, kernel)
@@ -140,8 +145,9 @@ def test_vmap(name, problem):
 
 
 @every
-def test_vmapped_kernel_gradients(name):
-    x, kernel, f, g = pair(name, "grouped")
+@both
+def test_vmapped_kernel_gradients(name, problem):
+    x, kernel, f, g = pair(name, problem)
     kernels, xs = integers((2, *kernel.shape), 9), integers((2, *x.shape), 10)
 
     def gradient(f):
@@ -153,8 +159,9 @@ def test_vmapped_kernel_gradients(name):
 
 
 @every
-def test_control_flow(name):
-    x, kernel, f, g = pair(name, "grouped")
+@both
+def test_control_flow(name, problem):
+    x, kernel, f, g = pair(name, problem)
     kernels = integers((2, *kernel.shape), 11)
 
     def in_scan(f):
@@ -175,9 +182,10 @@ def test_control_flow(name):
 
 
 @every
-def test_shard_map_gradients(name):
+@both
+def test_shard_map_gradients(name, problem):
     """Data parallel: x over the mesh, the kernel replicated. Its gradient must be the sum over the mesh."""
-    x_shape, kernel_shape, arguments = PROBLEMS["grouped"]
+    x_shape, kernel_shape, arguments = PROBLEMS[problem]
     x, kernel = integers((4, *x_shape[1:]), 12), integers(kernel_shape, 13)
     mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
     f = functools.partial(jconv.conv, formulation=name, **arguments)
@@ -191,7 +199,7 @@ def test_shard_map_gradients(name):
     same(name, got, wanted)
 
 
-@pytest.mark.parametrize("name", ["auto", "direct"])
+@every
 def test_explicit_sharding(name):
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Explicit,))
     x, kernel, f, g = pair(name, "dense")
@@ -206,8 +214,9 @@ def test_explicit_sharding(name):
 
 
 @every
-def test_export(name):
-    x, kernel, f, g = pair(name, "grouped")
+@both
+def test_export(name, problem):
+    x, kernel, f, g = pair(name, problem)
     program = jax.jit(jax.grad(functools.partial(loss, f), (0, 1)))
     exported = export.export(program, platforms=("cpu", "cuda", "tpu"))(x, kernel)
     assert exported.platforms == ("cpu", "cuda", "tpu")
@@ -221,8 +230,9 @@ jax.monitoring.register_event_duration_secs_listener(
 
 
 @every
-def test_second_call_compiles_nothing(name):
-    x, kernel, f, _ = pair(name, "dense")
+@both
+def test_second_call_compiles_nothing(name, problem):
+    x, kernel, f, _ = pair(name, problem)
     before = len(COMPILED)
     first = f(x, kernel)
     after = len(COMPILED)

@@ -72,9 +72,13 @@ def conv_sparse(
     dtype = accumulator(x.dtype)
     matrix = toeplitz_sparse(kernel.astype(dtype), geometry)
     rows, columns = matrix.indices[:, 0], matrix.indices[:, 1]
-    # y[row] = Σ value · x[column], written out: BCOO's own product fails under `shard_map`.
-    terms = matrix.data[None] * x.astype(dtype).reshape(x.shape[0], -1)[:, columns]
-    y = jnp.zeros_like(terms, shape=(x.shape[0], matrix.shape[0])).at[:, rows].add(terms)
+
+    def times(vector: jax.Array) -> jax.Array:
+        """y[row] = Σ value · x[column], written out: BCOO's own product fails under `shard_map`."""
+        sums = jnp.zeros_like(vector, shape=matrix.shape[:1])
+        return sums.at[rows].add(matrix.data * vector[columns])
+
+    y = jax.vmap(times)(x.astype(dtype).reshape(x.shape[0], -1))
     return y.reshape(x.shape[0], *geometry.output_size, -1).astype(preferred_element_type)
 
 
