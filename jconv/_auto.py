@@ -15,7 +15,7 @@ import numpy as np
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from jconv._compat import to_varying, varying_axes
+from jconv._compat import platform_of, to_varying, varying_axes
 from jconv.costs import Problem
 from jconv.formulations import FORMULATIONS
 from jconv.geometry import Geometry
@@ -132,6 +132,9 @@ def _batch(
         y = run(x, kernel.reshape(*window, depth, size * out), geometry=geometry)
         y = jnp.moveaxis(y.reshape(*y.shape[:-1], groups, size, out // groups), -2, 0)
         return y.reshape(*y.shape[:-2], out), 0
+    if size == 0:
+        shape = jax.eval_shape(lambda: jnp.moveaxis(x, x_axis, 0)).shape
+        return jnp.zeros((0, shape[1], *geometry.output_size, out), dtype), 0
     # x [N, *L, V·G·c], kernel [*k, c, V·G·o]: V times the groups
     x = jnp.moveaxis(x, x_axis, -2)
     x = x.reshape(*x.shape[:-2], size * x.shape[-1])
@@ -140,9 +143,15 @@ def _batch(
     return jnp.moveaxis(y.reshape(*y.shape[:-1], size, out), -2, 0), 0
 
 
-conv_auto_p.def_impl(
-    jax.jit(conv_auto_p.bind, static_argnames=("geometry", "precision", "dtype"))  # eager calls compile, once each
-)
+_compiled = jax.jit(_compute, static_argnames=("geometry", "precision", "dtype", "platform"))
+
+
+def _eager(x: jax.Array, kernel: jax.Array, **params: Any) -> jax.Array:
+    """Compile once for each problem; binding the primitive again would recurse under `jax.disable_jit`."""
+    return _compiled(x, kernel, platform=platform_of(next(iter(x.devices()))), **params)
+
+
+conv_auto_p.def_impl(_eager)
 conv_auto_p.def_abstract_eval(_abstract)
 ad.defbilinear(conv_auto_p, _input_transpose, _kernel_transpose)
 batching.primitive_batchers[conv_auto_p] = _batch

@@ -1,5 +1,7 @@
 """The names that moved between the versions of JAX that jconv runs on."""
 
+from typing import Any
+
 import jax
 from jax import lax
 
@@ -19,9 +21,13 @@ def to_varying(x: jax.Array, axes: tuple[str, ...]) -> jax.Array:
     return lax.pvary(x, axes)  # pyright: ignore[reportAttributeAccessIssue]  (jax 0.7)
 
 
+def platform_of(device: Any) -> str:
+    """Return a device's platform by the name that lowering rules use: cpu, cuda, rocm or tpu."""
+    if device.platform != "gpu":
+        return device.platform
+    return "rocm" if "rocm" in device.client.platform_version.lower() else "cuda"
+
+
 def current_platform() -> str:
-    """Return the platform that JAX would run on, by the name that lowering rules use: cpu, cuda, rocm or tpu."""
-    backend = jax.default_backend()
-    if backend != "gpu":
-        return backend
-    return "rocm" if "rocm" in jax.devices()[0].client.platform_version.lower() else "cuda"
+    """Return the platform that JAX runs on by default."""
+    return platform_of(jax.devices()[0])

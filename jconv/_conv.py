@@ -186,7 +186,7 @@ def conv_transpose(
     valid, _ = conv_transpose_geometry(x.shape, kernel.shape, groups=groups, **arguments)
     y = run(x, exchanged, valid.input_gradient(), preferred=preferred_element_type)
     shape = (*y.shape[: y.ndim - axes - 1], *size, y.shape[-1])
-    add_back = jax.linear_transpose(lambda a: pad(a, pads, padding_mode), jax.ShapeDtypeStruct(shape, y.dtype))
+    _, add_back = jax.vjp(lambda a: pad(a, pads, padding_mode), jnp.zeros_like(y, shape=shape))
     return _add_bias("conv_transpose", add_back(y)[0], bias, x.dtype)
 
 
@@ -237,7 +237,7 @@ def result_dtype(x: jax.Array, preferred: Any) -> jnp.dtype:
 def _add_bias(caller: str, y: jax.Array, bias: ArrayLike | None, dtype: Any) -> jax.Array:
     if bias is None:
         return y
-    bias = jnp.asarray(bias)
+    bias = _array(caller, "bias", bias)
     if bias.shape != y.shape[-1:]:
         raise GeometryError(
             f"{caller}: bias must have one entry per output channel; got bias shape {bias.shape} for {y.shape[-1]} "

@@ -75,18 +75,15 @@ def conv_general_dilated(
         "batch_group_count": batch_group_count,
     }
     preferred = jnp.dtype(preferred_element_type) if preferred_element_type is not None else lhs.dtype
-    if padding_mode == "zeros":
-        # lax is the authority on its own arguments: it raises on wrong ones, and knows what is empty.
-        try:
-            shape = jax.eval_shape(
-                lambda a, b: lax.conv_general_dilated(a, b, window_strides, padding, **stock), lhs, rhs
-            ).shape
-        except (TypeError, ValueError) as error:
-            raise GeometryError(
-                f"conv_general_dilated: arguments must be ones that lax accepts; got: {error}"
-            ) from error
-        if 0 in (*shape, *lhs.shape, *rhs.shape):
-            return jnp.zeros(shape, preferred)
+    # lax is the authority on its own arguments: it raises on wrong ones, and knows what is empty.
+    try:
+        shape = jax.eval_shape(
+            lambda a, b: lax.conv_general_dilated(a, b, window_strides, padding, **stock), lhs, rhs
+        ).shape
+    except (TypeError, ValueError) as error:
+        raise GeometryError(f"conv_general_dilated: arguments must be ones that lax accepts; got: {error}") from error
+    if 0 in (*shape, *lhs.shape, *rhs.shape):
+        return jnp.zeros(shape, preferred)
     numbers = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
     (batch, channel, *space), (out, depth, *window) = numbers.lhs_spec, numbers.rhs_spec
     x = jnp.transpose(lhs, (batch, *space, channel))
@@ -100,7 +97,7 @@ def conv_general_dilated(
         x,
         kernel,
         stride=tuple(window_strides),
-        padding=padding if isinstance(padding, str) else [tuple(map(int, pair)) for pair in padding],
+        padding=padding.upper() if isinstance(padding, str) else [tuple(map(int, pair)) for pair in padding],
         padding_mode=padding_mode,
         input_dilation=1 if lhs_dilation is None else tuple(lhs_dilation),
         dilation=1 if rhs_dilation is None else tuple(rhs_dilation),

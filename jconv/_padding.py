@@ -30,7 +30,7 @@ def check_padding_mode(caller: str, mode: str, size: tuple[int, ...], pads: Pads
     Raises:
         GeometryError: If the mode is unknown, or there is too little to copy from.
     """
-    if mode not in PADDING_MODES:
+    if not isinstance(mode, str) or mode not in PADDING_MODES:
         raise GeometryError(
             f"{caller}: padding_mode must be one of {', '.join(PADDING_MODES)}; got padding_mode={mode!r}."
             f"{suggestion(str(mode).lower(), PADDING_MODES) or ' Zeros are the default.'}"

@@ -134,3 +134,29 @@ def test_accuracy_on_normal_data(name):
     else:
         magnitude = reference.conv(np.abs(x64), np.abs(kernel64))
         assert (error <= 160 * np.finfo(np.float32).eps * magnitude).all()
+
+
+@every
+def test_a_wider_result_is_summed_in_it(name):
+    with jax.enable_x64(True):
+        x, kernel = jnp.full((1, 3, 2), 2**30, jnp.int32), jnp.full((2, 1, 2), 4, jnp.int32)
+        if name != "fft":
+            y = jconv.conv(x, kernel, groups=2, preferred_element_type="int64", formulation=name)
+            np.testing.assert_array_equal(y, np.full((1, 2, 2), 2**33))
+        x, kernel = jnp.full((1, 3, 2), 1 + 2.0**-20, jnp.float32), jnp.full((2, 2, 2), 1 + 2.0**-20, jnp.float32)
+        y = jconv.conv(x, kernel, preferred_element_type="float64", formulation=name)
+        np.testing.assert_allclose(y, np.full((1, 2, 2), 4 * (1 + 2.0**-20) ** 2), rtol=1e-14)
+
+
+def test_without_jit_and_with_debugging():
+    x, kernel = draw("float32")
+    y = jconv.conv(x, kernel, **ARGUMENTS)
+    with jax.disable_jit():
+        np.testing.assert_array_equal(jconv.conv(x, kernel, **ARGUMENTS), y)
+    with jax.debug_nans(True), pytest.raises(FloatingPointError):
+        jconv.conv(jnp.full_like(x, jnp.inf), jnp.zeros_like(kernel), **ARGUMENTS)
+
+
+def test_a_mapped_axis_of_size_zero():
+    x, kernel = jnp.zeros((0, 2, 6, 5, 4)), jnp.zeros((0, 3, 2, 4, 3))
+    assert jax.vmap(jconv.conv)(x, kernel).shape == (0, 2, 4, 4, 3)

@@ -78,3 +78,18 @@ def test_padding_modes_and_element_type():
     assert jconv.conv_general_dilated(*small).dtype == lax.conv_general_dilated(*small).dtype == "int8"
     wide = jconv.conv_general_dilated(*small, preferred_element_type=jnp.int32)
     np.testing.assert_array_equal(wide, lax.conv_general_dilated(*small, preferred_element_type=jnp.int32))
+
+
+@pytest.mark.parametrize("mode", ["zeros", "circular"])
+@pytest.mark.parametrize("count", [0, 3])
+def test_wrong_batch_groups(mode, count):
+    with pytest.raises(jconv.GeometryError, match="arguments must be ones that lax accepts"):
+        jconv.conv_general_dilated(
+            jnp.ones((4, 4, 6)), jnp.ones((3, 4, 3)), (1,), [(1, 1)], batch_group_count=count, padding_mode=mode
+        )
+
+
+def test_words_in_lower_case_as_lax_takes_them():
+    lhs, rhs = integers((2, 3, 8, 8)), integers((4, 3, 3, 3), 1)
+    wanted = lax.conv_general_dilated(lhs, rhs, (1, 1), "same")
+    np.testing.assert_array_equal(jconv.conv_general_dilated(lhs, rhs, (1, 1), "same"), wanted)

@@ -315,3 +315,12 @@ def test_patches_never_convolve():
     names = [e.primitive.name for e in equations(jax.make_jaxpr(f)(x, kernel).jaxpr)]
     assert "conv_general_dilated" not in names
     assert names.count("dot_general") == 1
+
+
+@pytest.mark.parametrize("mode", ["zeros", "circular", "reflect", "edge"])
+def test_conv_transpose_in_shard_map(mode):
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
+    x, kernel = integers((2, 6, 4), 30), integers((3, 2, 4), 31)
+    f = functools.partial(jconv.conv_transpose, padding=1, padding_mode=mode, stride=2)
+    sharded = jax.shard_map(lambda x: f(x, kernel), mesh=mesh, in_specs=P("data"), out_specs=P("data"))
+    np.testing.assert_array_equal(sharded(x), f(x, kernel))

@@ -61,13 +61,15 @@ def too_large(what: str, size: int, problem: Problem, index_bytes: int = 0) -> s
     return f"{what} would take {total / 2**20:,.0f} MiB, above the bound of {MATRIX_BYTES / 2**20:.0f} MiB"
 
 
-def accumulator(dtype: jax.typing.DTypeLike) -> np.dtype:
-    """Return the dtype that sums are kept in: float32 for 16-bit floats, int32 for 8- and 16-bit integers."""
+def accumulator(dtype: jax.typing.DTypeLike, preferred: Any = None) -> np.dtype:
+    """Return the dtype that sums are kept in: at least float32 for floats, int32 for integers, and `preferred`."""
     dtype = jnp.dtype(dtype)
-    if jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize < 4:
-        return jnp.dtype("float32")
-    if jnp.issubdtype(dtype, jnp.integer) and dtype.itemsize < 4:
-        return jnp.dtype("int32")
+    for kind, least in ((jnp.floating, "float32"), (jnp.integer, "int32"), (jnp.complexfloating, "complex64")):
+        if jnp.issubdtype(dtype, kind):
+            wide = dtype
+            if preferred is not None and jnp.issubdtype(preferred, kind):
+                wide = np.promote_types(dtype, jnp.dtype(preferred))
+            return wide if wide.itemsize >= jnp.dtype(least).itemsize else jnp.dtype(least)
     return dtype
 
 

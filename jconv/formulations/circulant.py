@@ -51,7 +51,7 @@ def conv_circulant(
     x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Build the circulant of the padded torus, multiply, and take every stride-th output."""
-    dtype = accumulator(x.dtype)
+    dtype = accumulator(x.dtype, preferred_element_type)
     size = geometry.padded_size
     blocks = circulant_blocks(kernel, size, geometry, (0,) * len(size))
     padded = pad_input(x, geometry).reshape(x.shape[0], -1)

@@ -38,7 +38,7 @@ def conv_einsum(
     x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Contract all operands in the order that opt_einsum finds."""
-    dtype = accumulator(x.dtype)
+    dtype = accumulator(x.dtype, preferred_element_type)
     inputs, out = _subscripts(len(geometry.window))
     x = x.astype(dtype).reshape(*x.shape[:-1], geometry.groups, -1)
     kernel = kernel.astype(dtype).reshape(*kernel.shape[:-1], geometry.groups, -1)

@@ -34,7 +34,7 @@ def conv_fft(
 ) -> jax.Array:
     """Transform, multiply channel by channel at full precision, transform back, and take every stride-th output."""
     del precision  # the product of spectra runs at HIGHEST: what is lost there is lost everywhere
-    dtype = accumulator(x.dtype)
+    dtype = accumulator(x.dtype, preferred_element_type)
     real = not jnp.issubdtype(dtype, jnp.complexfloating)
     size = transform_size(geometry, real)
     axes = tuple(range(1, 1 + len(size)))

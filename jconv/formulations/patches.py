@@ -52,7 +52,13 @@ def conv_patches(
     """Gather the patches, then contract taps and channels in one `lax.dot_general`."""
     rows = kernel.reshape(-1, *kernel.shape[-2:])
     windows = gather_patches(x, geometry)
-    y = product(windows, rows, geometry.groups, precision=precision, preferred_element_type=accumulator(x.dtype))
+    y = product(
+        windows,
+        rows,
+        geometry.groups,
+        precision=precision,
+        preferred_element_type=accumulator(x.dtype, preferred_element_type),
+    )
     return y.astype(preferred_element_type)
 
 

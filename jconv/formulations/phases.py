@@ -79,7 +79,7 @@ def conv_phases(
     x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Compute every output phase by its stride-1 convolutions, then interleave the phases axis by axis."""
-    axes, dtype = len(geometry.window), accumulator(x.dtype)
+    axes, dtype = len(geometry.window), accumulator(x.dtype, preferred_element_type)
     phases = [axis_phases(geometry, axis) for axis in range(axes)]
 
     def outputs(chosen: tuple[tuple[int, list[Part]], ...]) -> jax.Array:

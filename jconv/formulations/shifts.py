@@ -32,7 +32,7 @@ def conv_shifts(
     x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Accumulate tap after tap; a scan when there are many."""
-    dtype = accumulator(x.dtype)
+    dtype = accumulator(x.dtype, preferred_element_type)
     padded = pad_input(x, geometry)
     rows = kernel.reshape(-1, *kernel.shape[-2:])
     multiplier = kernel.shape[-1] // geometry.groups

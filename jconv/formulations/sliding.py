@@ -28,7 +28,13 @@ def conv_sliding(
     def output(start: jax.Array) -> jax.Array:
         window = strided_window(padded, start, list(geometry.extent), geometry.dilation)
         window = window.reshape(x.shape[0], rows.shape[0], x.shape[-1])
-        return product(window, rows, geometry.groups, precision=precision, preferred_element_type=accumulator(x.dtype))
+        return product(
+            window,
+            rows,
+            geometry.groups,
+            precision=precision,
+            preferred_element_type=accumulator(x.dtype, preferred_element_type),
+        )
 
     positions = np.indices(geometry.output_size).reshape(len(geometry.window), -1).T
     y = lax.map(output, (positions * np.array(geometry.stride)).astype(np.int32))  # [P, N, G·o]

@@ -69,7 +69,7 @@ def conv_sparse(
     x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Build the sparse matrix, then multiply and sum its triplets."""
-    dtype = accumulator(x.dtype)
+    dtype = accumulator(x.dtype, preferred_element_type)
     matrix = toeplitz_sparse(kernel.astype(dtype), geometry)
     rows, columns = matrix.indices[:, 0], matrix.indices[:, 1]
 

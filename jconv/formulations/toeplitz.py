@@ -46,7 +46,7 @@ def conv_toeplitz(
     x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Build the matrix, then one matrix-vector product per example and group."""
-    dtype = accumulator(x.dtype)
+    dtype = accumulator(x.dtype, preferred_element_type)
     blocks = toeplitz_blocks(kernel, geometry)
     y = matrix_vector(blocks, x.reshape(x.shape[0], -1), precision=precision, preferred_element_type=dtype)
     return y.reshape(x.shape[0], *geometry.output_size, -1).astype(preferred_element_type)
