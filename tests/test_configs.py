@@ -126,6 +126,15 @@ def test_names_cannot_leave_the_folder():
     assert "layers.0.name: String should match pattern" in problems_of(GOOD.replace("name: a,", "name: ../a,"))
 
 
+def test_a_shipped_name_wins_over_a_folder_of_that_name(tmp_path, monkeypatch):
+    (tmp_path / "quickstart").mkdir()
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert config.find("quickstart").name == "quickstart.yaml"
+    with pytest.raises(ConfigError, match="got the folder mine"):
+        _ = config.find("mine")
+
+
 def test_nothing_to_run_is_said():
     assert "nothing to run" in problems_of(GOOD.partition("layers")[0])
 

@@ -172,11 +172,11 @@ def find(word: str) -> Path:
     path = Path(word)
     if path.is_file():
         return path
+    shipped = shipped_configs()
+    if word in shipped:  # a folder of that name is likely what an earlier run of it wrote
+        return shipped[word]
     if path.is_dir():
         raise ConfigError(f"run: config must be a YAML file; got the folder {word}. Name a file in it.")
-    shipped = shipped_configs()
-    if word in shipped:
-        return shipped[word]
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         raise ConfigError(f"run: config must be a file that exists; got {word}.{suggestion(path.stem, shipped)}")
     raise ConfigError(
