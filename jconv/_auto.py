@@ -11,13 +11,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from jconv._compat import platform_of, to_varying, varying_axes
+from jconv._compat import PLATFORMS, platform_of, to_varying, varying_axes
 from jconv.costs import Problem
 from jconv.formulations import FORMULATIONS
+from jconv.formulations._base import accumulator
 from jconv.geometry import Geometry
 from jconv.selection import choose
 
@@ -108,7 +108,9 @@ def _kernel_transpose(
 
 def _same_dtype(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Cast the narrower operand: under `preferred_element_type` a cotangent is wider than the primals."""
-    dtype = np.promote_types(a.dtype, b.dtype)
+    if a.dtype == b.dtype:
+        return a, b
+    dtype = accumulator(a.dtype, b.dtype)
     return a.astype(dtype), b.astype(dtype)
 
 
@@ -132,11 +134,10 @@ def _batch(
         y = run(x, kernel.reshape(*window, depth, size * out), geometry=geometry)
         y = jnp.moveaxis(y.reshape(*y.shape[:-1], groups, size, out // groups), -2, 0)
         return y.reshape(*y.shape[:-2], out), 0
-    if size == 0:
-        shape = jax.eval_shape(lambda: jnp.moveaxis(x, x_axis, 0)).shape
-        return jnp.zeros((0, shape[1], *geometry.output_size, out), dtype), 0
     # x [N, *L, V·G·c], kernel [*k, c, V·G·o]: V times the groups
     x = jnp.moveaxis(x, x_axis, -2)
+    if size == 0:  # no groups at all make no geometry
+        return jnp.zeros((0, x.shape[0], *geometry.output_size, out), dtype), 0
     x = x.reshape(*x.shape[:-2], size * x.shape[-1])
     more = replace(geometry, groups=size * groups)
     y = run(x, kernel.reshape(*window, depth, size * out), geometry=more)
@@ -155,6 +156,6 @@ conv_auto_p.def_impl(_eager)
 conv_auto_p.def_abstract_eval(_abstract)
 ad.defbilinear(conv_auto_p, _input_transpose, _kernel_transpose)
 batching.primitive_batchers[conv_auto_p] = _batch
-for _platform in ("cpu", "cuda", "rocm", "tpu"):
+for _platform in PLATFORMS:
     _lowering = mlir.lower_fun(functools.partial(_compute, platform=_platform), multiple_results=False)
     mlir.register_lowering(conv_auto_p, _lowering, platform=_platform)

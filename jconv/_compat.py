@@ -5,6 +5,8 @@ from typing import Any
 import jax
 from jax import lax
 
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")  # by the names that lowering rules use
+
 
 def varying_axes(x: jax.Array) -> frozenset[str]:
     """Return the mesh axes that `x` varies over inside `shard_map`."""

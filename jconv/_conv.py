@@ -79,13 +79,18 @@ def conv(
     References:
         Dumoulin, Visin, A guide to convolution arithmetic for deep learning, 2016, https://arxiv.org/abs/1603.07285
     """
-    x, kernel = _operands("conv", x, kernel)
-    arguments: dict[str, Any] = {"stride": stride, "dilation": dilation, "groups": groups}
-    geometry = conv_geometry(x.shape, kernel.shape, padding=padding, input_dilation=input_dilation, **arguments)
+    x, kernel = arrays("conv", x=x, kernel=kernel)
+    geometry = conv_geometry(
+        x.shape,
+        kernel.shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        input_dilation=input_dilation,
+        groups=groups,
+    )
+    x, geometry = pad_first("conv", x, padding, padding_mode, geometry)
     kernel = jnp.flip(kernel, range(kernel.ndim - 2)) if flip else kernel
-    if padding_mode != "zeros":
-        x = pad_first("conv", x, padding, padding_mode, geometry)
-        geometry = conv_geometry(x.shape, kernel.shape, **arguments)
     y = _run("conv", x, kernel, geometry, formulation, precision, preferred_element_type)
     return _add_bias("conv", y, bias, x.dtype)
 
@@ -171,7 +176,7 @@ def conv_transpose(
         >>> conv_transpose(jnp.array([[2.], [3.]]), kernel, stride=2).ravel().tolist()
         [2.0, 20.0, 203.0, 30.0, 300.0]
     """
-    x, kernel = _operands("conv_transpose", x, kernel)
+    x, kernel = arrays("conv_transpose", x=x, kernel=kernel)
     arguments: dict[str, Any] = {"stride": stride, "output_padding": output_padding, "dilation": dilation}
     forward, pads = conv_transpose_geometry(x.shape, kernel.shape, padding=padding, groups=groups, **arguments)
     kernel = jnp.flip(kernel, range(kernel.ndim - 2)) if flip else kernel
@@ -190,48 +195,79 @@ def conv_transpose(
     return _add_bias("conv_transpose", add_back(y)[0], bias, x.dtype)
 
 
-def same_dtype(caller: str, x: jax.Array, kernel: jax.Array, *names: str) -> None:
-    """Raise unless both operands have one dtype; nothing is promoted behind the caller's back.
+def arrays(caller: str, **operands: ArrayLike) -> list[jax.Array]:
+    """Return the operands as arrays of one numeric dtype; nothing is promoted behind the caller's back.
 
     Args:
         caller: The name that errors carry.
-        x: The input.
-        kernel: The kernel.
-        *names: What the caller calls them.
+        **operands: x, then what it is convolved with, by the names that the caller's caller knows.
+
+    Returns:
+        The arrays, in that order.
 
     Raises:
-        GeometryError: If the dtypes differ.
+        GeometryError: If one is no numeric array, or has another dtype than x.
     """
-    one, other = names or ("x", "kernel")
-    if x.dtype != kernel.dtype:
-        if jnp.issubdtype(kernel.dtype, jnp.inexact) and not jnp.issubdtype(x.dtype, jnp.inexact):
-            one, other = other, one  # an image of integers becomes floating; a kernel made integer would be ruined
+    found = {name: _array(caller, name, value) for name, value in operands.items()}
+    (first, x), *others = found.items()
+    for name, other in others:
+        if x.dtype == other.dtype:
+            continue
+        cast, to = name, first
+        if jnp.issubdtype(other.dtype, jnp.inexact) and not jnp.issubdtype(x.dtype, jnp.inexact):
+            cast, to = to, cast  # an image of integers becomes floating; a kernel made integer would be ruined
         raise GeometryError(
-            f"{caller}: {' and '.join(names or ('x', 'kernel'))} must have the same dtype; got {x.dtype} and "
-            f"{kernel.dtype}. Cast one, as in {other}.astype({one}.dtype)."
+            f"{caller}: {first} and {name} must have the same dtype; got {x.dtype} and {other.dtype}. "
+            f"Cast one, as in {cast}.astype({to}.dtype)."
         )
-
-
-def _operands(caller: str, x: ArrayLike, kernel: ArrayLike) -> tuple[jax.Array, jax.Array]:
-    one, other = _array(caller, "x", x), _array(caller, "kernel", kernel)
-    same_dtype(caller, one, other)
-    return one, other
+    return list(found.values())
 
 
 def _array(caller: str, name: str, value: ArrayLike) -> jax.Array:
     try:
-        return jnp.asarray(value)
+        array = jnp.asarray(value)
     except (TypeError, ValueError) as error:
         raise GeometryError(
             f"{caller}: {name} must be a numeric array; got {type(value).__name__}. Make it a jax.Array."
         ) from error
+    if array.dtype == jnp.bool_:  # some would count what is true, some would not
+        raise GeometryError(
+            f"{caller}: {name} must be a numeric array; got dtype bool. Cast it, as in {name}.astype(jnp.int8)."
+        )
+    return array
 
 
-def result_dtype(x: jax.Array, preferred: Any) -> jnp.dtype:
-    """`preferred_element_type`, else int32 for 8- and 16-bit integers, else x's."""
-    if preferred is not None:
-        return jnp.dtype(preferred)
-    return accumulator(x.dtype) if jnp.issubdtype(x.dtype, jnp.integer) else jnp.dtype(x.dtype)
+def result_dtype(caller: str, x: jax.Array, preferred: Any) -> jnp.dtype:
+    """Return `preferred_element_type`, else int32 for 8- and 16-bit integers, else x's.
+
+    Args:
+        caller: The name that errors carry.
+        x: The input.
+        preferred: What the caller asks for, or None.
+
+    Returns:
+        The dtype of the result.
+
+    Raises:
+        GeometryError: If x's dtype does not fit into it: the rule is lax's own.
+    """
+    if preferred is None:
+        return accumulator(x.dtype) if jnp.issubdtype(x.dtype, jnp.integer) else jnp.dtype(x.dtype)
+    try:
+        dtype = jnp.dtype(preferred)
+    except TypeError as error:
+        raise GeometryError(
+            f"{caller}: preferred_element_type must be a dtype; got {preferred!r}. Write jnp.float32."
+        ) from error
+    kinds = (jnp.signedinteger, jnp.integer, jnp.floating, jnp.complexfloating)
+    same = all(jnp.issubdtype(dtype, kind) for kind in kinds if jnp.issubdtype(x.dtype, kind))
+    floated = jnp.issubdtype(x.dtype, jnp.integer) and jnp.issubdtype(dtype, jnp.floating)
+    if dtype.itemsize < x.dtype.itemsize or not (same or floated):
+        raise GeometryError(
+            f"{caller}: preferred_element_type must be of x's kind and no narrower, or floating where x has "
+            f"integers; got {dtype} with x of {x.dtype}. Cast the result instead."
+        )
+    return dtype
 
 
 def _add_bias(caller: str, y: jax.Array, bias: ArrayLike | None, dtype: Any) -> jax.Array:
@@ -265,7 +301,7 @@ def _run(
     batch = x.shape[: x.ndim - axes - 1]
     if len(batch) != 1:  # a single batch axis stays as it is, and so does its sharding
         x = x.reshape(math.prod(batch), *x.shape[len(batch) :])
-    dtype = result_dtype(x, preferred)
+    dtype = result_dtype(caller, x, preferred)
     if isinstance(precision, list):
         precision = tuple(precision)
     _known(caller, formulation)

@@ -1,14 +1,15 @@
 """What a call would cost and what `auto` would take, before anything is computed: `cost` and `explain`."""
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from jconv._compat import current_platform
+from jconv._compat import PLATFORMS, current_platform
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.errors import UnsupportedError, suggestion
+from jconv.errors import GeometryError, UnsupportedError, suggestion
 from jconv.formulations import FORMULATIONS
 from jconv.geometry import Ints, Padding, conv_geometry
 from jconv.selection import choose
@@ -120,6 +121,7 @@ def explain(
 
     Raises:
         GeometryError: If the arguments describe no convolution.
+        UnsupportedError: If there is no such platform.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -128,10 +130,26 @@ def explain(
         >>> explain(x, kernel, padding="SAME", groups=96, platform="cpu").formulation
         'shifts'
     """
+    if platform is not None and platform not in PLATFORMS:
+        raise UnsupportedError(
+            f"explain: platform must be one of {', '.join(PLATFORMS)}; got platform={platform!r}. "
+            "What JAX calls gpu is cuda or rocm here."
+        )
+    try:
+        x_shape, kernel_shape, dtype = x.shape, kernel.shape, x.dtype
+    except AttributeError as error:
+        raise GeometryError(
+            "explain: x and kernel must be arrays, or have their shape and dtype; got "
+            f"{type(x).__name__} and {type(kernel).__name__}. Write jax.ShapeDtypeStruct(shape, jnp.float32)."
+        ) from error
+    platform = platform or current_platform()
     arguments = {"stride": stride, "padding": padding, "dilation": dilation, "input_dilation": input_dilation}
-    problem = _problem(
-        "explain", x.shape, kernel.shape, x.dtype, platform or current_platform(), groups=groups, **arguments
-    )
+    problem = _problem("explain", x_shape, kernel_shape, dtype, platform, groups=groups, **arguments)
+    return explain_problem(problem)
+
+
+def explain_problem(problem: Problem) -> Explanation:
+    """Say which formulation `auto` takes for a problem, and why; see `explain`."""
     choice = choose(problem)
     refusals = {name: reason for name, f in FORMULATIONS.items() if (reason := f.unsupported(problem))}
     between = {name: f.cost(problem).intermediate_bytes for name, f in FORMULATIONS.items() if name not in refusals}
@@ -141,6 +159,17 @@ def explain(
 def _problem(
     caller: str, x_shape: Sequence[int], kernel_shape: Sequence[int], dtype: Any, platform: str, **arguments: Any
 ) -> Problem:
+    try:
+        x_shape, kernel_shape = (tuple(map(operator.index, shape)) for shape in (x_shape, kernel_shape))
+    except TypeError as error:
+        raise GeometryError(
+            f"{caller}: x_shape and kernel_shape must be sequences of ints; got {type(x_shape).__name__} and "
+            f"{type(kernel_shape).__name__}. The shape of an array is x.shape."
+        ) from error
+    try:
+        name = jnp.dtype(dtype).name
+    except TypeError as error:
+        raise GeometryError(f"{caller}: dtype must be a dtype; got {dtype!r}. Write 'float32'.") from error
     geometry = conv_geometry(x_shape, kernel_shape, caller=caller, **arguments)
     batch = math.prod(x_shape[: len(x_shape) - len(geometry.window) - 1])
-    return Problem(geometry, batch, x_shape[-1], kernel_shape[-1], jnp.dtype(dtype).name, platform)
+    return Problem(geometry, batch, x_shape[-1], kernel_shape[-1], name, platform)

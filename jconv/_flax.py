@@ -26,7 +26,7 @@ import jax.numpy as jnp
 
 from jconv._conv import conv, conv_transpose
 from jconv.errors import GeometryError, suggestion
-from jconv.geometry import PADDING_WORDS, Ints, Padding, Pads, _ints, resolve_padding
+from jconv.geometry import PADDING_WORDS, Ints, Padding, Pads, extents, per_axis, resolve_padding
 
 BORDERS = {"CIRCULAR": "circular", "REFLECT": "reflect", "EDGE": "edge"}
 
@@ -47,7 +47,7 @@ def layer_shapes(caller: str, kernel_size: Ints, in_features: int, out_features:
     Raises:
         GeometryError: If the window has no tap, or groups do not split both features.
     """
-    window = _ints(caller, "kernel_size", kernel_size, 1 if isinstance(kernel_size, int) else len(kernel_size))
+    window = per_axis(caller, "kernel_size", kernel_size, 1 if isinstance(kernel_size, int) else len(kernel_size))
     if groups < 1 or in_features % groups or out_features % groups:
         raise GeometryError(
             f"{caller}: feature_group_count must split the features of input and output evenly; got "
@@ -113,6 +113,7 @@ def apply_conv(
         GeometryError: If the arguments describe no convolution.
     """
     extent, stride, dilation = _sizes("Conv", x, kernel, strides, kernel_dilation)
+    _check_features("Conv", x, kernel.shape[-2] * groups)
     word = _word("Conv", padding)
     if word in BORDERS:
         padding = tuple(((k - 1) // 2, k // 2) for k in extent)
@@ -167,7 +168,9 @@ def apply_conv_transpose(
         GeometryError: If the arguments describe no transposed convolution.
     """
     extent, stride, dilation = _sizes("ConvTranspose", x, kernel, strides, kernel_dilation)
-    more = _ints("ConvTranspose", "output_padding", output_padding, len(extent), least=0)
+    kernel = kernel if transpose_kernel else _exchanged(kernel, groups)
+    _check_features("ConvTranspose", x, kernel.shape[-1])
+    more = per_axis("ConvTranspose", "output_padding", output_padding, len(extent), least=0)
     word = _word("ConvTranspose", padding)
     if word in BORDERS and any(more):
         raise GeometryError(
@@ -178,7 +181,7 @@ def apply_conv_transpose(
         more = tuple(s - 1 for s in stride)
     y = conv_transpose(
         x,
-        kernel if transpose_kernel else _exchanged(kernel, groups),
+        kernel,
         stride=stride,
         padding=_crops(word, padding, extent, stride, transpose_kernel),
         padding_mode=BORDERS.get(word, "zeros"),
@@ -241,9 +244,16 @@ def _sizes(
             f"{caller}: inputs must have at least {axes + 1} axes, [*batch, *space, in_features], for "
             f"kernel_size={window}; got shape {x.shape}. A single feature is inputs[..., None]."
         )
-    each = _ints(caller, "kernel_dilation", _or_one(dilation), axes)
-    extent = tuple(d * (k - 1) + 1 for d, k in zip(each, window, strict=True))
-    return extent, _ints(caller, "strides", _or_one(strides), axes), each
+    each = per_axis(caller, "kernel_dilation", _or_one(dilation), axes)
+    return extents(window, each), per_axis(caller, "strides", _or_one(strides), axes), each
+
+
+def _check_features(caller: str, x: jax.Array, features: int) -> None:
+    if x.shape[-1] != features:
+        raise GeometryError(
+            f"{caller}: inputs must have the layer's in_features={features} in their last axis; got shape {x.shape}. "
+            "Channels are last: NCHW comes with jnp.moveaxis(x, 1, -1)."
+        )
 
 
 def _or_one(value: Ints | None) -> Ints:

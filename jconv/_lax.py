@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jconv._conv import conv, same_dtype
+from jconv._conv import arrays, conv, result_dtype
 from jconv.errors import GeometryError
 
 
@@ -60,13 +60,12 @@ def conv_general_dilated(
         >>> conv_general_dilated(jnp.ones((1, 3, 8, 8)), jnp.ones((4, 3, 3, 3)), (1, 1), "SAME").shape
         (1, 4, 8, 8)
     """
-    lhs, rhs = jnp.asarray(lhs), jnp.asarray(rhs)
+    lhs, rhs = arrays("conv_general_dilated", lhs=lhs, rhs=rhs)
     if out_sharding is not None:
         raise GeometryError(
             f"conv_general_dilated: out_sharding must be None; got {out_sharding}. "
             "Constrain the result: jax.lax.with_sharding_constraint, or jax.sharding.reshard."
         )
-    same_dtype("conv_general_dilated", lhs, rhs, "lhs", "rhs")
     stock = {
         "lhs_dilation": lhs_dilation,
         "rhs_dilation": rhs_dilation,
@@ -74,13 +73,14 @@ def conv_general_dilated(
         "feature_group_count": feature_group_count,
         "batch_group_count": batch_group_count,
     }
-    preferred = jnp.dtype(preferred_element_type) if preferred_element_type is not None else lhs.dtype
+    preferred = lhs.dtype if preferred_element_type is None else preferred_element_type
+    preferred = result_dtype("conv_general_dilated", lhs, preferred)
     # lax is the authority on its own arguments: it raises on wrong ones, and knows what is empty.
     try:
         shape = jax.eval_shape(
             lambda a, b: lax.conv_general_dilated(a, b, window_strides, padding, **stock), lhs, rhs
         ).shape
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise GeometryError(f"conv_general_dilated: arguments must be ones that lax accepts; got: {error}") from error
     if 0 in (*shape, *lhs.shape, *rhs.shape):
         return jnp.zeros(shape, preferred)

@@ -12,7 +12,7 @@ from jconv.formulations.circulant import circulant_blocks
 from jconv.formulations.einsum import axis_pattern
 from jconv.formulations.patches import gather_patches
 from jconv.formulations.toeplitz import toeplitz_blocks
-from jconv.geometry import Ints, Padding, conv_geometry, resolve_padding
+from jconv.geometry import Ints, Padding, conv_geometry, per_axis, resolve_padding
 
 
 def toeplitz_matrix(
@@ -51,7 +51,7 @@ def toeplitz_matrix(
         [[1.0, 2.0, 0.0], [0.0, 1.0, 2.0]]
     """
     kernel = jnp.asarray(kernel)
-    size = _sizes(input_size, kernel.ndim - 2)
+    size = per_axis("toeplitz_matrix", "input_size", input_size, max(kernel.ndim - 2, 1))
     geometry = conv_geometry(
         (*size, kernel.shape[-2] * groups if kernel.ndim > 1 else 0),
         kernel.shape,
@@ -94,7 +94,7 @@ def circulant_matrix(
         [[1.0, 2.0, 0.0], [0.0, 1.0, 2.0], [2.0, 0.0, 1.0]]
     """
     kernel = jnp.asarray(kernel)
-    size = _sizes(input_size, kernel.ndim - 2)
+    size = per_axis("circulant_matrix", "input_size", input_size, max(kernel.ndim - 2, 1))
     # SAME at stride 1 fits a window into any torus, so the geometry exists whatever padding places the taps.
     geometry = conv_geometry(
         (*size, kernel.shape[-2] * groups if kernel.ndim > 1 else 0),
@@ -190,20 +190,19 @@ def patches(
             f"window={window}. Write ({window},) or ({window}, {window})."
         )
     window = tuple(window)
-    shape = (*window, x.shape[-1], 1)
-    arguments = {"stride": stride, "dilation": dilation, "caller": "patches"}
-    geometry = conv_geometry(x.shape, shape, padding=padding, input_dilation=input_dilation, **arguments)
-    axes = len(window)
-    if padding_mode != "zeros":
-        x = pad_first("patches", x, padding, padding_mode, geometry)
-        geometry = conv_geometry(x.shape, shape, **arguments)
-    batch = x.shape[: x.ndim - axes - 1]
+    geometry = conv_geometry(
+        x.shape,
+        (*window, x.shape[-1] if x.ndim else 0, 1),
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        input_dilation=input_dilation,
+        caller="patches",
+    )
+    x, geometry = pad_first("patches", x, padding, padding_mode, geometry)
+    batch = x.shape[: x.ndim - len(window) - 1]
     windows = gather_patches(x.reshape(-1, *x.shape[len(batch) :]), geometry)
     return windows.reshape(*batch, *geometry.output_size, *window, x.shape[-1])
-
-
-def _sizes(input_size: Ints, axes: int) -> tuple[int, ...]:
-    return tuple(input_size) if isinstance(input_size, Sequence) else (input_size,) * max(axes, 1)
 
 
 def _bound(caller: str, kernel: jax.Array, output: tuple[int, ...], size: tuple[int, ...], groups: int) -> None:

@@ -7,12 +7,14 @@ The dense count is the textbook's; the valid count leaves out padding and the ho
 """
 
 import math
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import ml_dtypes  # noqa: F401  (teaches NumPy the name bfloat16)
 import numpy as np
 
+from jconv.errors import GeometryError
 from jconv.geometry import Geometry
 
 
@@ -70,6 +72,59 @@ class Problem:
     def padded_elements(self) -> int:
         """Elements of the dilated, padded input."""
         return self.batch * math.prod(self.geometry.padded_size) * self.in_channels
+
+
+_CANONICAL = re.compile(
+    r"n(?P<n>\d+)_i(?P<i>[\dx]+)c(?P<c>\d+)_k(?P<k>[\dx]+)o(?P<o>\d+)_s(?P<s>[\dx]+)_p(?P<p>[-\dx:]+)"
+    r"_d(?P<d>[\dx]+)(?:_e(?P<e>[\dx]+))?_g(?P<g>\d+)_(?P<dtype>[a-z]+\d+)(?:_.*)?"
+)
+
+
+def parse_problem(text: str, platform: str = "cpu") -> Problem:
+    """Return the problem that a canonical string says; words after the dtype are not part of it.
+
+    Args:
+        text: What `str(problem)` gives.
+        platform: Where it is to run.
+
+    Returns:
+        The problem.
+
+    Raises:
+        GeometryError: If it is no canonical string.
+
+    Example:
+        >>> text = "n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32"
+        >>> str(parse_problem(text)) == text
+        True
+    """
+    match = _CANONICAL.fullmatch(text)
+    try:
+        assert match is not None
+        size, window, stride, dilation = (_ints(match[key]) for key in "iksd")
+        holes = _ints(match["e"]) if match["e"] else (1,) * len(size)
+        pads = [tuple(map(int, pair.split(":"))) for pair in match["p"].split("x")]
+        outputs = []
+        for (low, high), n, k, s, d, e in zip(pads, size, window, stride, dilation, holes, strict=True):
+            assert min(n, k, s, d, e) > 0
+            rest = e * (n - 1) + 1 + low + high - (d * (k - 1) + 1)
+            assert rest >= 0
+            outputs.append(rest // s + 1)
+        channels, out, groups = int(match["c"]), int(match["o"]), int(match["g"])
+        assert groups and channels % groups == 0 and out % groups == 0
+        _ = np.dtype(match["dtype"])
+    except (AssertionError, ValueError, TypeError):
+        raise GeometryError(
+            f"explain: problem must be a canonical string such as "
+            f"n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32; got {text!r}. `jconv check` prints them."
+        ) from None
+    low = tuple(pad[0] for pad in pads)
+    geometry = Geometry(size, window, tuple(outputs), stride, dilation, holes, low, groups)
+    return Problem(geometry, int(match["n"]), channels, out, match["dtype"], platform)
+
+
+def _ints(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split("x")))
 
 
 class Cost(NamedTuple):

@@ -11,6 +11,7 @@ from functools import reduce
 import numpy as np
 
 from jconv.errors import GeometryError
+from jconv.geometry import Ints, per_axis
 
 
 def sobel(axis: int = 1, axes: int = 2) -> np.ndarray:
@@ -39,7 +40,7 @@ def sobel(axis: int = 1, axes: int = 2) -> np.ndarray:
     return _outer([[-1.0, 0.0, 1.0] if i == axis else [1.0, 2.0, 1.0] for i in range(axes)])
 
 
-def box(size: int | Sequence[int], axes: int = 2) -> np.ndarray:
+def box(size: Ints, axes: int = 2) -> np.ndarray:
     """Return the mean over a window.
 
     Args:
@@ -59,7 +60,7 @@ def box(size: int | Sequence[int], axes: int = 2) -> np.ndarray:
     return _outer([np.full(n, 1 / n) for n in _sizes("box", size, axes)])
 
 
-def gaussian(size: int | Sequence[int], sigma: float | Sequence[float], axes: int = 2) -> np.ndarray:
+def gaussian(size: Ints, sigma: float | Sequence[float], axes: int = 2) -> np.ndarray:
     r"""Return a Gaussian blur, $e^{-r^2 / 2\sigma^2}$ sampled about the middle and normalised.
 
     Args:
@@ -86,7 +87,8 @@ def gaussian(size: int | Sequence[int], sigma: float | Sequence[float], axes: in
         )
     profiles = []
     for n, s in zip(sizes, sigmas, strict=True):
-        profile = np.exp(-((np.arange(n) - (n - 1) / 2) ** 2) / (2 * s**2))
+        exponent = -(((np.arange(n) - (n - 1) / 2) / s) ** 2) / 2
+        profile = np.exp(exponent - exponent.max())  # else a narrow bell of even size is 0 at every tap
         profiles.append(profile / profile.sum())
     return _outer(profiles)
 
@@ -169,9 +171,6 @@ def _check_axes(caller: str, axes: int) -> None:
         raise GeometryError(f"{caller}: axes must be at least 1; got axes={axes}. Images have 2.")
 
 
-def _sizes(caller: str, size: int | Sequence[int], axes: int) -> tuple[int, ...]:
+def _sizes(caller: str, size: Ints, axes: int) -> tuple[int, ...]:
     _check_axes(caller, axes)
-    sizes = tuple(size) if isinstance(size, Sequence) else (size,) * axes
-    if not sizes or min(sizes) < 1:
-        raise GeometryError(f"{caller}: size must be at least 1 along each axis; got size={size}. Add a tap.")
-    return sizes
+    return per_axis(caller, "size", size, len(size) or 1 if isinstance(size, Sequence) else axes)

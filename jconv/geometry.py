@@ -62,7 +62,7 @@ class Geometry:
     @property
     def extent(self) -> tuple[int, ...]:
         """K = d(k−1) + 1, the input steps that the dilated window covers."""
-        return tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.window, strict=True))
+        return extents(self.window, self.dilation)
 
     @property
     def padded_size(self) -> tuple[int, ...]:
@@ -98,7 +98,7 @@ class Geometry:
 
         It maps this geometry's output size back to its input size, and `output_padding` more.
         """
-        more = _ints("transposed", "output_padding", output_padding, len(self.window), least=0)
+        more = per_axis("transposed", "output_padding", output_padding, len(self.window), least=0)
         wanted = tuple(size + rest for size, rest in zip(self.input_size, more, strict=True))
         return replace(self, input_size=wanted).input_gradient()
 
@@ -138,9 +138,9 @@ def conv_geometry(
     """
     size, window, channels = _shapes(caller, x_shape, kernel_shape)
     axes = len(window)
-    stride = _ints(caller, "stride", stride, axes)
-    dilation = _ints(caller, "dilation", dilation, axes)
-    input_dilation = _ints(caller, "input_dilation", input_dilation, axes)
+    stride = per_axis(caller, "stride", stride, axes)
+    dilation = per_axis(caller, "dilation", dilation, axes)
+    input_dilation = per_axis(caller, "input_dilation", input_dilation, axes)
     groups = _groups(caller, groups, channels, kernel_shape)
     if channels != groups * kernel_shape[-2]:
         raise GeometryError(
@@ -148,7 +148,7 @@ def conv_geometry(
             f"x_shape={tuple(x_shape)}, kernel_shape={tuple(kernel_shape)}, groups={groups}. Channels are last: x is "
             "[*batch, *space, in], kernel [*window, in/groups, out]; NCHW comes with jnp.moveaxis(x, 1, -1)."
         )
-    extent = tuple(d * (k - 1) + 1 for d, k in zip(dilation, window, strict=True))
+    extent = extents(window, dilation)
     dilated = tuple(max(e * (n - 1) + 1, 0) for e, n in zip(input_dilation, size, strict=True))
     pads = resolve_padding(caller, padding, dilated, extent, stride)
     output = []
@@ -200,9 +200,9 @@ def conv_transpose_geometry(
     """
     size, window, channels = _shapes(caller, x_shape, kernel_shape)
     axes = len(window)
-    stride = _ints(caller, "stride", stride, axes)
-    dilation = _ints(caller, "dilation", dilation, axes)
-    output_padding = _ints(caller, "output_padding", output_padding, axes, least=0)
+    stride = per_axis(caller, "stride", stride, axes)
+    dilation = per_axis(caller, "dilation", dilation, axes)
+    output_padding = per_axis(caller, "output_padding", output_padding, axes, least=0)
     groups = _groups(caller, groups, channels, kernel_shape)
     if channels != kernel_shape[-1]:
         raise GeometryError(
@@ -216,7 +216,7 @@ def conv_transpose_geometry(
                 f"{caller}: output_padding must be below the larger of stride and dilation; got "
                 f"output_padding={more}, stride={s}, dilation={d} along space axis {axis}. Pad the output instead."
             )
-    extent = tuple(d * (k - 1) + 1 for d, k in zip(dilation, window, strict=True))
+    extent = extents(window, dilation)
     if isinstance(padding, str) and padding in ("SAME", "SAME_LOWER"):
         # The output is to have in·s entries, so the padding removes K − s of the (in−1)·s + K.
         pads = tuple(_halves(k - s, padding) for k, s in zip(extent, stride, strict=True))
@@ -272,6 +272,11 @@ def resolve_padding(
     return tuple(_pair(caller, entry) for entry in entries)
 
 
+def extents(window: Sequence[int], dilation: Sequence[int]) -> tuple[int, ...]:
+    """Return K = d(k−1) + 1 along each axis."""
+    return tuple(d * (k - 1) + 1 for d, k in zip(dilation, window, strict=True))
+
+
 def _word(word: str, size: int, extent: int, stride: int) -> tuple[int, int]:
     if word == "VALID":
         return 0, 0
@@ -291,10 +296,8 @@ def _halves(total: int, word: str) -> tuple[int, int]:
 
 def _pair(caller: str, entry: int | Sequence[int]) -> tuple[int, int]:
     try:
-        if isinstance(entry, Sequence):
-            low, high = entry
-            return operator.index(low), operator.index(high)
-        return operator.index(entry), operator.index(entry)
+        low, high = entry if isinstance(entry, Sequence) else (entry, entry)
+        return operator.index(low), operator.index(high)
     except (TypeError, ValueError):
         raise GeometryError(
             f"{caller}: padding must be ints or (low, high) pairs of ints; got {entry!r}. Write 1, or (1, 2)."
@@ -317,14 +320,12 @@ def _shapes(
             f"{caller}: x must have at least {axes + 1} axes, [*batch, *space, in], for a window of {axes} space axes; "
             f"got x_shape={x_shape}. A single channel is x[..., None]."
         )
-    window = kernel_shape[:-2]
-    if min(window) < 1:
-        raise GeometryError(f"{caller}: window must be at least 1 along each axis; got window={window}. Add a tap.")
-    return x_shape[len(x_shape) - axes - 1 : -1], window, x_shape[-1]
+    window = per_axis(caller, "window", kernel_shape[:-2], axes)
+    return x_shape[len(x_shape) - axes - 1 : -1], window, x_shape[-1]  # sizes may be symbolic, as in jax.export
 
 
 def _groups(caller: str, groups: int, channels: int, kernel_shape: Sequence[int]) -> int:
-    (groups,) = _ints(caller, "groups", groups, 1)
+    (groups,) = per_axis(caller, "groups", groups, 1)
     if channels % groups or kernel_shape[-1] % groups:
         raise GeometryError(
             f"{caller}: groups must split the channels of x and kernel evenly; got groups={groups}, "
@@ -333,11 +334,9 @@ def _groups(caller: str, groups: int, channels: int, kernel_shape: Sequence[int]
     return groups
 
 
-def _ints(caller: str, name: str, value: Ints, axes: int, least: int = 1) -> tuple[int, ...]:
-    """Return one int per axis, each at least `least`."""
-    entries: tuple[Any, ...] = (
-        tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * axes
-    )
+def per_axis(caller: str, name: str, value: Ints, axes: int, least: int = 1) -> tuple[int, ...]:
+    """Return one int per axis, each at least `least`, or raise: `value` is one for all axes, or one for each."""
+    entries: list[Any] = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * axes
     rule = f"{caller}: {name} must be an int, or one per space axis, at least {least}"
     try:
         ints = tuple(operator.index(entry) for entry in entries)

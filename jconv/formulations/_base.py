@@ -63,12 +63,10 @@ def too_large(what: str, size: int, problem: Problem, index_bytes: int = 0) -> s
 
 def accumulator(dtype: jax.typing.DTypeLike, preferred: Any = None) -> np.dtype:
     """Return the dtype that sums are kept in: at least float32 for floats, int32 for integers, and `preferred`."""
-    dtype = jnp.dtype(dtype)
+    dtype, wanted = jnp.dtype(dtype), jnp.dtype(dtype if preferred is None else preferred)
     for kind, least in ((jnp.floating, "float32"), (jnp.integer, "int32"), (jnp.complexfloating, "complex64")):
         if jnp.issubdtype(dtype, kind):
-            wide = dtype
-            if preferred is not None and jnp.issubdtype(preferred, kind):
-                wide = np.promote_types(dtype, jnp.dtype(preferred))
+            wide = wanted if jnp.issubdtype(wanted, kind) and wanted.itemsize > dtype.itemsize else dtype
             return wide if wide.itemsize >= jnp.dtype(least).itemsize else jnp.dtype(least)
     return dtype
 

@@ -79,7 +79,7 @@ def error_bound(x: ArrayLike, kernel: ArrayLike, geometry: Geometry) -> float:
 
 
 def _unsupported(problem: Problem) -> str | None:
-    if np.dtype(problem.dtype).kind in "iu":
+    if jnp.issubdtype(problem.dtype, jnp.integer):  # NumPy's kind would miss int4
         return f"its roots of unity are not integers, got dtype {problem.dtype}"
     return None
 

@@ -8,10 +8,9 @@ Cost: Πk·P multiplications an output channel, in_channels times fewer than the
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jconv._conv import conv
+from jconv._conv import arrays, conv
 from jconv.errors import GeometryError
 from jconv.geometry import Ints, Padding
 
@@ -65,7 +64,7 @@ def depthwise_conv(
     References:
         Howard et al., MobileNets, 2017, https://arxiv.org/abs/1704.04861
     """
-    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
+    x, kernel = arrays("depthwise_conv", x=x, kernel=kernel)
     channels = x.shape[-1] if x.ndim else 0
     if kernel.ndim < 3 or kernel.shape[-2] != 1 or channels < 1 or kernel.shape[-1] % channels:
         raise GeometryError(
@@ -75,7 +74,7 @@ def depthwise_conv(
     return conv(
         x,
         kernel,
-        None if bias is None else jnp.asarray(bias),
+        bias,
         stride=stride,
         padding=padding,
         padding_mode=padding_mode,

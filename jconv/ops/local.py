@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from jconv._conv import result_dtype, same_dtype
+from jconv._conv import arrays, result_dtype
 from jconv._padding import pad_first
 from jconv.errors import GeometryError
 from jconv.formulations._base import accumulator
@@ -50,8 +50,8 @@ def local_conv(
         groups: Independent blocks of channels.
         flip: Flip the kernels in space.
         precision: As `lax.dot_general` has it.
-        preferred_element_type: The result's dtype; else int32 for short integers, else x's. Sums run in float32 for
-            floats of 16 bits.
+        preferred_element_type: The result's dtype; else int32 for short integers, else x's. Sums run in the wider of
+            it and float32 or int32.
 
     Returns:
         `[*batch, *output_size, out]`.
@@ -71,14 +71,13 @@ def local_conv(
         Gregor and LeCun, Emergence of complex-like cells in a temporal product network with local receptive fields,
         2010, https://arxiv.org/abs/1006.0448
     """
-    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
+    x, kernel = arrays("local_conv", x=x, kernel=kernel)
     axes = (kernel.ndim - 2) // 2
     if kernel.ndim < 4 or kernel.ndim % 2:
         raise GeometryError(
             "local_conv: kernel must be [*output_size, *window, in/groups, out], an even number of axes; got "
             f"kernel_shape={kernel.shape}. A kernel for all positions belongs to conv."
         )
-    same_dtype("local_conv", x, kernel)
     positions, kernel_shape = kernel.shape[:axes], kernel.shape[axes:]
     geometry = conv_geometry(
         x.shape,
@@ -101,7 +100,7 @@ def local_conv(
             f"local_conv: bias must be [out] or [*output_size, out]; got shape {jnp.shape(bias)} for {out} outputs at "
             f"{positions} positions. Reshape it."
         )
-    dtype = result_dtype(x, preferred_element_type)
+    dtype = result_dtype("local_conv", x, preferred_element_type)
     if bias is not None and jnp.result_type(bias) not in (x.dtype, dtype):
         raise GeometryError(
             f"local_conv: bias must have the dtype of x or of the result; got {jnp.result_type(bias)} with x of "
@@ -111,9 +110,8 @@ def local_conv(
         kernel = jnp.flip(kernel, range(axes, 2 * axes))
     batch = x.shape[: x.ndim - axes - 1]
     x = x.reshape(math.prod(batch), *x.shape[len(batch) :])
-    x = pad_first("local_conv", x, padding, padding_mode, geometry)
-    valid = conv_geometry(x.shape, kernel_shape, stride=stride, dilation=dilation, groups=groups)
-    windows = gather_patches(x, valid)
+    x, geometry = pad_first("local_conv", x, padding, padding_mode, geometry)
+    windows = gather_patches(x, geometry)
     windows = windows.reshape(*windows.shape[:-1], groups, kernel.shape[-2])  # [N, *P, T, G, c]
     taps = kernel.reshape(
         *positions, *windows.shape[-3:-2], kernel.shape[-2], groups, out // groups
@@ -122,7 +120,7 @@ def local_conv(
         ((axes + 1, axes + 3), (axes, axes + 1)),
         ((*range(1, axes + 1), axes + 2), (*range(axes), axes + 2)),
     )
-    y = lax.dot_general(windows, taps, dims, precision=precision, preferred_element_type=accumulator(x.dtype))
+    y = lax.dot_general(windows, taps, dims, precision=precision, preferred_element_type=accumulator(x.dtype, dtype))
     y = jnp.moveaxis(y, axes + 1, 0).astype(dtype)  # [*P, G, N, o] → [N, *P, G, o]
     y = y.reshape(*batch, *positions, out)
     return y if bias is None else y + jnp.broadcast_to(jnp.asarray(bias).astype(y.dtype), y.shape)

@@ -20,7 +20,7 @@ from jax.typing import ArrayLike
 
 from jconv.errors import GeometryError, UnsupportedError
 from jconv.formulations._base import accumulator
-from jconv.geometry import Geometry, Ints, Padding, Pads, conv_geometry, resolve_padding
+from jconv.geometry import Geometry, Ints, Padding, Pads, conv_geometry, per_axis, resolve_padding
 
 
 def max_pool(
@@ -181,7 +181,7 @@ def lp_pool(
     """
     x = jnp.asarray(x)
     _check_inexact("lp_pool", x)
-    if not 1 <= p < math.inf:
+    if np.ndim(p) or not 1 <= p < math.inf:
         raise GeometryError(
             f"lp_pool: p must be finite and at least 1; got p={p}. For p = ∞ take max_pool of the absolute value."
         )
@@ -209,8 +209,9 @@ def _geometry(
             f"{caller}: window must be a sequence of ints, one per space axis; got window={window!r}. "
             "Write (2, 2) for images, (2,) for series: its length says which axes are space."
         )
+    window = per_axis(caller, "window", window, len(window))
     kernel_shape = (*window, x.shape[-1] if x.ndim else 1, 1)
-    stride = tuple(window) if stride is None else stride
+    stride = window if stride is None else stride
     # Full padding fits any window: this checks the numbers that padding words resolve on.
     full = conv_geometry(x.shape, kernel_shape, stride=stride, padding="FULL", dilation=dilation, caller=caller)
     pads = resolve_padding(caller, padding, full.input_size, full.extent, full.stride)

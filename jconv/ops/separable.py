@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jconv._conv import conv
+from jconv._conv import arrays, conv
 from jconv.errors import GeometryError, UnsupportedError
 from jconv.formulations._base import accumulator
 from jconv.geometry import Ints, Padding, conv_geometry, resolve_padding
@@ -66,8 +66,9 @@ def separable_conv(
     References:
         Chollet, Xception: deep learning with depthwise separable convolutions, 2017, https://arxiv.org/abs/1610.02357
     """
-    x, depthwise_kernel, pointwise_kernel = map(jnp.asarray, (x, depthwise_kernel, pointwise_kernel))
-    _check_dtype("separable_conv", "pointwise_kernel", pointwise_kernel, x)
+    x, depthwise_kernel, pointwise_kernel = arrays(
+        "separable_conv", x=x, depthwise_kernel=depthwise_kernel, pointwise_kernel=pointwise_kernel
+    )
     axes = depthwise_kernel.ndim - 2
     if pointwise_kernel.shape[:-1] != (1,) * axes + depthwise_kernel.shape[-1:]:
         raise GeometryError(
@@ -91,7 +92,7 @@ def separable_conv(
     return conv(
         y,
         pointwise_kernel.astype(y.dtype),  # short integers come back as int32
-        None if bias is None else jnp.asarray(bias),
+        bias,
         formulation=formulation,
         precision=precision,
         preferred_element_type=preferred_element_type,
@@ -152,15 +153,14 @@ def spatially_separable_conv(
     References:
         Rigamonti, Sironi, Lepetit and Fua, Learning separable filters, 2013, https://doi.org/10.1109/CVPR.2013.355
     """
-    x, factors = jnp.asarray(x), [jnp.asarray(factor) for factor in factors]
+    factors = [arrays("spatially_separable_conv", x=x, factors=factor)[1] for factor in factors]
+    x = jnp.asarray(x)
     axes = len(factors)
     if axes < 2 or any(f.ndim != 4 or f.shape[1:] != factors[0].shape[1:] for f in factors):
         raise GeometryError(
             "spatially_separable_conv: factors must be two or more [k_i, rank, in/groups, out], alike but for k_i; "
             f"got shapes {[f.shape for f in factors]}. `separate` makes them of a kernel."
         )
-    for factor in factors:
-        _check_dtype("spatially_separable_conv", "factors", factor, x)
     rank, c, out = factors[0].shape[1:]
     geometry = conv_geometry(
         x.shape,
@@ -185,7 +185,7 @@ def spatially_separable_conv(
         return conv(
             x,
             jnp.expand_dims(kernel, [i for i in range(axes) if i != axis]).astype(x.dtype),
-            None if bias is None else jnp.asarray(bias),
+            bias,
             stride=only(geometry.stride, 1),
             padding=only(pads, (0, 0)),
             padding_mode=padding_mode,
@@ -260,10 +260,3 @@ def separate(kernel: ArrayLike, rank: int) -> tuple[tuple[jax.Array, jax.Array],
     first = jnp.moveaxis(kept, (2, 3), (0, 1)).astype(kernel.dtype)
     second = jnp.moveaxis(v[..., :rank, :], (3, 2), (0, 1)).astype(kernel.dtype)
     return (first, second), error
-
-
-def _check_dtype(caller: str, name: str, kernel: jax.Array, x: jax.Array) -> None:
-    if kernel.dtype != x.dtype:
-        raise GeometryError(
-            f"{caller}: {name} must have x's dtype; got {kernel.dtype} and {x.dtype}. Cast one of them."
-        )
