@@ -1,6 +1,5 @@
 """The command `jconv`. Help and configs need no JAX: it is imported when something runs."""
 
-import importlib
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 import jconv
-from jconv.errors import ConfigError, JconvError
+from jconv.errors import JconvError
 
 FINE, WRONG_RESULT, WRONG_COMMAND, INTERRUPTED = 0, 1, 2, 130
 
@@ -21,6 +20,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+Config = Annotated[
+    str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a shipped config, such as quickstart.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, such as measure.rounds=20.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="More than 2,000 cases are meant.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -40,60 +48,81 @@ def _options(
 
 @app.command()
 def run(
-    config: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a shipped config, such as quickstart.")
-    ],
+    config: Config,
+    overrides: Overrides = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="A new or empty folder; by default a new one under runs/.")
     ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what --out holds.")] = False,
+    only: Annotated[
+        str | None, typer.Option("--only", help="A case string, a pattern with *, or formulation=fft.")
+    ] = None,
+    yes: Yes = False,
 ) -> None:
-    """Run an experiment: check every formulation against float64, time it, and write a report.
+    """Run an experiment: check every case, time it, and write a report.
 
     Exit status: 0 fine, 1 a case failed or mismatched, 2 a wrong command or config.
 
-    Example: jconv run quickstart --out /tmp/first
+    Example: jconv run quickstart measure.rounds=20 --out /tmp/first
     """
-    from jconv.lab import config as configs
-    from jconv.lab import images, plan, record
+    from jconv.lab import experiment, record, summary, terminal
 
-    path = configs.find(config)
-    settings, document = configs.load(path)
-    problems = plan.plan(settings, document)
-    for size in {problem.size for problem in problems}:
-        _ = images.photograph(settings.input, path.parent, size)
-    # Loaded only now: importing JAX takes seconds, and everything above can already be wrong.
-    runner, report, summary, terminal = (
-        importlib.import_module(f"jconv.lab.{name}") for name in ("runner", "report", "summary", "terminal")
-    )
-    runner.check(problems, document)
-    folder = record.create(out, settings)
     console = terminal.console()
-    cases = len(problems) * len(settings.contenders())
-    console.print(f"{settings.name}: {len(problems)} problems, {cases} cases, into {folder}", markup=False)
+    progress = terminal.Progress(console)
     try:
-        with terminal.progress(console, cases) as tell:
-            runner.run(settings, problems, path.parent, folder, tell)
-        records = list(record.read(folder))
-        written = report.write(folder)
+        with progress:
+            results = experiment.run(
+                config, *(overrides or ()), out=out, resume=resume, only=only, yes=yes, begin=progress.begin
+            )
     except KeyboardInterrupt:
-        done = len(list(record.read(folder)))
-        typer.echo(f"Interrupted: {done} of {cases} cases are recorded in {folder / record.RESULTS}.", err=True)
+        if progress.folder is None:
+            raise
+        done = len(list(record.read(progress.folder)))
+        typer.echo(f"Interrupted: {done} cases are recorded in {progress.folder / record.RESULTS}.", err=True)
+        typer.echo(f"Go on: jconv run {config} … --out {progress.folder} --resume", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    except OSError as error:
-        raise ConfigError(f"run: --out must stay writable; got {folder}: {error.strerror or error}.") from None
-    console.print(terminal.table(records))
-    for sentence in summary.verdict(records):
+    for table in terminal.tables(results.records):
+        console.print(table)
+    for sentence in summary.verdict(results.records):
         console.print(sentence, markup=False)
-    for bad in (line for line in records if line["status"] in summary.BAD):
-        console.print(f"{bad['status']}: {bad['case']}: {bad['reason']}", markup=False)
-    console.print(f"Report: {written}", markup=False, soft_wrap=True)
-    if any(line["status"] in summary.BAD for line in records):
+    rerun = record.environment(results.folder).get("rerun", "jconv run")
+    for bad in (line for line in results if line["status"] in summary.BAD):
+        console.print(f"{bad['status']}: {bad['case']}: {bad['reason']}", markup=False, soft_wrap=True)
+        console.print(f"  again: {terminal.again(rerun, bad['case'])}", markup=False, soft_wrap=True)
+    console.print(f"Report: {results.folder / record.REPORT}", markup=False, soft_wrap=True)
+    if any(line["status"] in summary.BAD for line in results):
         raise typer.Exit(WRONG_RESULT)
+
+
+@app.command()
+def check(config: Config, overrides: Overrides = None, yes: Yes = False) -> None:
+    """Check a config and print its cases: direct multiplications, bytes of the arrays, the command for it alone.
+
+    Example: jconv check quickstart formulations=[direct,fft]
+    """
+    import shlex
+
+    import humanize
+
+    from jconv.lab import experiment, terminal
+
+    _, problems = experiment.planned(config, overrides or ())
+    count = len(experiment.check(problems, yes))
+    rerun = shlex.join(["jconv", "run", config, *(overrides or ())])
+    for problem in problems:
+        words = ""
+        if problem.call is not None:
+            size = humanize.naturalsize(problem.call.array_bytes, binary=True)
+            words = f"{problem.call.multiplications:,} MACs, {size}"
+        typer.echo(f"{problem.name}: {words}".rstrip(": "))
+        for case in problem.cases():
+            typer.echo(f"  {terminal.again(rerun, case)}")
+    typer.echo(f"{config} is right: {len(problems)} problems, {count} cases.")
 
 
 @app.command(name="list")
 def list_formulations() -> None:
-    """List the formulations: name, summary, and what they refuse.
+    """List formulations, networks and shipped configs, and what the formulations refuse.
 
     Example: jconv list
     """
@@ -101,7 +130,7 @@ def list_formulations() -> None:
     from rich.table import Table
 
     from jconv.formulations import FORMULATIONS
-    from jconv.lab import terminal
+    from jconv.lab import loading, networks, terminal
 
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("name", "summary", "exact on integers", "an inf stays local", "refuses a 3×3 on 512×512×3"):
@@ -112,7 +141,125 @@ def list_formulations() -> None:
         words = ("yes" if fact else "no" for fact in (entry.exact, entry.local))
         table.add_row(entry.name, entry.summary, *words, entry.unsupported(problem) or "")
     table.add_row("auto", "chooses one of these for each problem", "", "", "")
-    terminal.console().print(table)
+    console = terminal.console()
+    console.print(table)
+    console.print(f"Networks, for 'layers:': {', '.join(networks.names())}", markup=False)
+    console.print(f"Configs, for 'jconv run': {', '.join(loading.shipped_configs())}", markup=False)
+
+
+@app.command()
+def report(
+    run: Run,
+    figures: Annotated[Path | None, typer.Option("--figures", help="A folder for the figures as SVG files.")] = None,
+) -> None:
+    """Write a run's report.html anew, from its records alone.
+
+    Example: jconv report runs/quickstart-20260101-120000
+    """
+    from jconv.lab import experiment, standalone
+
+    page = experiment.load(run).report()
+    typer.echo(f"Report: {page}")
+    if figures is not None:
+        for path in standalone.write_figures(page.read_text(encoding="utf-8"), figures):
+            typer.echo(f"Figure: {path}")
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="The folder of the run to compare with.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The folder of the run that may have changed.")],
+    slower: Annotated[
+        str | None,
+        typer.Option("--fail-on-slower", metavar="PERCENT", help="Exit 1 where a case is surely slower by this much."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Compare absolute times of different machines.")] = False,
+) -> None:
+    """Compare two runs case by case: faster, slower, the same, or unsure; what changed status.
+
+    Exit status: 0 fine, 1 a regression that --fail-on-slower asks for or a case gone wrong, 2 a wrong command.
+
+    Example: jconv compare runs/before runs/after --fail-on-slower 5%
+    """
+    from jconv.lab import compare as comparing
+    from jconv.lab import summary, terminal
+
+    least = comparing.share(slower) if slower is not None else None
+    found = comparing.compare(a, b, force=force)
+    console = terminal.console()
+    console.print(comparing.table(found))
+    for line in found.lines():
+        console.print(line, markup=False)
+    if least is not None:
+        broken = [pair for pair in found.status_changes() if pair.b_status in summary.BAD]
+        slower_cases = found.regressions(least)
+        if broken or slower_cases:
+            raise typer.Exit(WRONG_RESULT)
+
+
+@app.command()
+def export(
+    run: Run,
+    kind: Annotated[str, typer.Option("--format", help="csv, md, parquet or json.")] = "csv",
+    out: Annotated[Path | None, typer.Option("--out", help="The file; by default results.<format> in the run.")] = None,
+    samples: Annotated[bool, typer.Option("--samples", help="Keep the raw samples.")] = False,
+) -> None:
+    """Write a run's records as a table.
+
+    Example: jconv export runs/first --format md
+    """
+    from jconv.lab import export as exporting
+
+    typer.echo(f"Written: {exporting.export(run, kind, out, samples=samples)}")
+
+
+@app.command()
+def doctor(
+    trials: Annotated[
+        int, typer.Option("--trials", min=0, help="Pairs of identical programs to time; 0 for none.")
+    ] = 20,
+) -> None:
+    """Examine this machine: versions, devices, load, and how far two identical programs differ here.
+
+    Example: jconv doctor
+    """
+    from jconv.lab import doctor as examining
+
+    for line in examining.examine(trials).lines():
+        typer.echo(line)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of configs, for editors.
+
+    Example: jconv schema > schema.json
+    """
+    from jconv.lab import schema as schemas
+
+    typer.echo(schemas.text(), nl=False)
+
+
+@app.command()
+def explain(
+    problem: Annotated[
+        str,
+        typer.Argument(
+            metavar="PROBLEM",
+            help="A case string, or its part such as n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32.",
+        ),
+    ],
+    platform: Annotated[str, typer.Option("--platform", help="cpu, cuda, rocm or tpu.")] = "cpu",
+) -> None:
+    """Say what a convolution costs by each formulation, and what auto takes for it, and why.
+
+    Example: jconv explain n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32
+    """
+    from jconv._cost import explain_problem
+    from jconv.costs import parse_problem
+
+    parts = [part for part in problem.split("/") if "_i" in part] or [problem]
+    typer.echo(str(explain_problem(parse_problem(parts[0], platform=platform))))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -130,6 +277,9 @@ def main(arguments: list[str] | None = None) -> None:
         app(arguments, prog_name="jconv")
     except JconvError as error:
         typer.echo(str(error), err=True)
+        sys.exit(WRONG_COMMAND)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stderr.close()
         sys.exit(WRONG_COMMAND)
 
 

@@ -1,17 +1,11 @@
-"""What an experiment's YAML may say: pydantic models, and errors that point into the file. No JAX here."""
+"""What an experiment's YAML may say: pydantic models, the only truth about configs. No JAX here."""
 
-import re
-import types
 import typing
-from collections import Counter
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pydantic
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from jconv.errors import ConfigError, suggestion
-from jconv.lab.document import Document, Fault, KeyPath, Place, read
+from jconv import _timing
 
 FormulationName = Literal[
     "sliding",
@@ -26,14 +20,33 @@ FormulationName = Literal[
     "phases",
     "auto",
 ]
+Dtype = Literal["float32", "bfloat16", "float16", "float64"]
+Transform = Literal[
+    "forward",
+    "input_gradient",
+    "kernel_gradient",
+    "gradients",
+    "forward_backward",
+    "jvp",
+    "vmap",
+    "vmapped_kernels",
+    "per_example_gradients",
+    "scan",
+]
 PaddingWord = Literal["VALID", "SAME", "SAME_LOWER", "FULL", "CAUSAL"]
 PaddingMode = Literal["zeros", "circular", "reflect", "edge"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
-Positive = Annotated[int, Field(ge=1, le=4096)]
+Positive = Annotated[int, Field(ge=1, le=10**12)]
+Each = Positive | Annotated[list[Positive], Field(min_length=1, max_length=4)]
+Pad = Annotated[int, Field(ge=-(10**12), le=10**12)]
+Padding = (
+    PaddingWord
+    | Pad
+    | Annotated[list[Pad | Annotated[list[Pad], Field(min_length=2, max_length=2)]], Field(min_length=1, max_length=4)]
+)
+Formulations = Literal["all"] | Annotated[list[FormulationName], Field(min_length=1)]
 Side = Annotated[int, Field(ge=1, le=1024, description="The picture's height and width, in pixels.")]
-Steps = Positive | Annotated[list[Positive], Field(min_length=2, max_length=2)]
-Pad = int | Annotated[list[int], Field(min_length=2, max_length=2)]
-Padding = PaddingWord | int | Annotated[list[Pad], Field(min_length=2, max_length=2)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class _Model(BaseModel):
@@ -43,11 +56,32 @@ class _Model(BaseModel):
 class Measure(_Model):
     """How the cases of a problem are timed."""
 
-    rounds: Annotated[int, Field(ge=3, le=10_000, description="Interleaved rounds, so samples per case.")] = 30
-    seconds: Annotated[float, Field(gt=0, le=3600, description="A case leaves the rounds after this long.")] = 0.1
-    gradient: Annotated[bool, Field(description="Check and time both gradients too.")] = True
-    confidence: Annotated[float, Field(gt=0.5, lt=1, description="Coverage of the bootstrap intervals.")] = 0.95
-    resamples: Annotated[int, Field(ge=100, le=100_000, description="Bootstrap resamples.")] = 1000
+    rounds: Annotated[int, Field(ge=3, le=10_000, description="The most interleaved rounds, so samples per case.")] = (
+        _timing.ROUNDS
+    )
+    seconds: Annotated[float, Field(gt=0, le=3600, description="A case leaves the rounds after this long.")] = (
+        _timing.SECONDS
+    )
+    precision: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="It leaves once its interval is this narrow, relative to the ratio."),
+    ] = _timing.PRECISION
+    slow: Annotated[float, Field(gt=0, le=3600, description="A call over this many seconds is timed once.")] = 20.0
+    confidence: Annotated[float, Field(gt=0.5, lt=1, description="Coverage of the bootstrap intervals.")] = (
+        _timing.CONFIDENCE
+    )
+    resamples: Annotated[int, Field(ge=100, le=100_000, description="Bootstrap resamples.")] = _timing.RESAMPLES
+    floor: Annotated[float, Field(ge=0, lt=1, description="Differences below this share are no differences.")] = (
+        _timing.FLOOR
+    )
+
+
+class Limits(_Model):
+    """What a case may use. In the run's own process (`isolate: none`) nothing can be limited."""
+
+    isolate: Annotated[Literal["none", "case"], Field(description="'case': a child process for each case.")] = "none"
+    seconds: Annotated[float, Field(gt=0, le=86_400, description="From a case's start to its first result.")] = 300.0
+    memory_mib: Annotated[int, Field(ge=64, le=2**24, description="Resident memory of the child.")] = 8192
 
 
 class Filter(_Model):
@@ -65,39 +99,40 @@ class Filter(_Model):
 
 
 class Layer(_Model):
-    """One network layer over channels drawn from the picture; its weights are drawn from the seed."""
+    """One network layer; as many space axes as its window has, two where it is an int."""
 
     name: Name
-    window: Annotated[list[Positive], Field(min_length=2, max_length=2, description="Height and width.")]
     in_channels: Positive
     out_channels: Positive
-    stride: Steps = 1
+    window: Annotated[Each, Field(description="Taps, one int per space axis.")]
+    size: Annotated[Each | None, Field(description="The input's space size.")] = None
+    batch: Annotated[Positive | None, Field(description="Overrides the experiment's.")] = None
+    stride: Each = 1
     padding: Padding = "SAME"
     padding_mode: PaddingMode = "zeros"
-    dilation: Steps = 1
+    dilation: Each = 1
     groups: Positive = 1
     transposed: bool = False
-    output_padding: Annotated[int, Field(ge=0, le=4096)] = 0
-    size: Side | None = None
+    output_padding: int | Annotated[list[int], Field(min_length=1, max_length=4)] = 0
 
 
-class Config(_Model):
-    """One experiment: filters and layers over a photograph, through every formulation."""
+class Experiment(_Model):
+    """What every kind of experiment has."""
 
     schema_version: Literal[1]
-    kind: Literal["photograph"]
+    kind: Any
     name: Name
-    input: Annotated[
-        str, Field(min_length=1, description="'photo' for matplotlib's own, or an image file beside the config.")
-    ] = "photo"
-    size: Side = 64
-    batch: Positive = 1
+    extends: Annotated[str | list[str], Field(description="Configs below this one, relative to it.")] = []
+    sweep: Annotated[dict[str, Any], Field(description="Values for a key: [1, 2], or {start, end, multiplier}.")] = {}
+    zip: Annotated[dict[str, Any] | list[dict[str, Any]], Field(description="Lists taken side by side.")] = []
+    exclude: Annotated[dict[str, Any] | list[dict[str, Any]], Field(description="Combinations to leave out.")] = []
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
-    precision: Literal["default", "high", "highest"] = "highest"
-    formulations: Literal["all"] | Annotated[list[FormulationName], Field(min_length=1)] = "all"
+    precision: Annotated[
+        Literal["default", "high", "highest"], Field(description="Of the products, as for lax.dot_general.")
+    ] = "highest"
+    formulations: Formulations = "all"
     measure: Measure = Measure()
-    filters: list[Filter] = []
-    layers: list[Layer] = []
+    limits: Limits = Limits()
 
     def contenders(self) -> tuple[str, ...]:
         """Return the names of the formulations to run, in the order of the table."""
@@ -105,153 +140,117 @@ class Config(_Model):
         return known if self.formulations == "all" else tuple(name for name in known if name in self.formulations)
 
 
-def load(path: Path) -> tuple[Config, Document]:
-    """Read and check a config.
+class Photograph(Experiment):
+    """Filters and layers over a photograph, through every formulation: checked, timed, drawn."""
 
-    Args:
-        path: The YAML file.
-
-    Returns:
-        The config, and the document it came from, for errors found later.
-
-    Raises:
-        ConfigError: If anything is wrong with it; the message lists everything.
-    """
-    document = read(path)
-    return validate(document), document
+    kind: Literal["photograph"]
+    input: Annotated[
+        str, Field(min_length=1, description="'photo' for matplotlib's own, or an image file beside the config.")
+    ] = "photo"
+    size: Side = 64
+    batch: Positive = 1
+    gradient: Annotated[bool, Field(description="Check and time both gradients too.")] = True
+    filters: list[Filter] = []
+    layers: list[Layer] = []
 
 
-def validate(document: Document) -> Config:
-    """Check a document against the models.
-
-    Args:
-        document: The parsed file.
-
-    Returns:
-        The config.
-
-    Raises:
-        ConfigError: If anything is wrong with it; the message lists everything.
-    """
-    if not isinstance(document.data, dict):
-        raise document.error([Fault(Place(1, 1), (), "a config must be keys and values", "'schema_version: 1'")])
-    try:
-        config = Config.model_validate(document.data)
-    except pydantic.ValidationError as error:
-        raise document.error(_faults(error, document)) from None
-    names = [problem.name for problem in (*config.filters, *config.layers)]
-    twice = {name for name, count in Counter(names).items() if count > 1}
-    faults = [
-        Fault(document.values[(part, i, "name")], (part, i, "name"), f"the name {entry.name!r} stands twice")
-        for part in ("filters", "layers")
-        for i, entry in enumerate(getattr(config, part))
-        if entry.name in twice
+class _Layers(Experiment):
+    layers: Annotated[
+        Annotated[str, Field(min_length=1)] | Annotated[list[Layer], Field(min_length=1)],
+        Field(description="A shipped network such as resnet50, a file of layers beside the config, or layers."),
     ]
-    if not names:
-        faults.append(Fault(Place(1, 1), (), "nothing to run", "give an entry under 'filters:' or 'layers:'"))
-    if isinstance(config.formulations, list) and len(set(config.formulations)) < len(config.formulations):
-        path: KeyPath = ("formulations",)
-        faults.append(Fault(document.values[path], path, "a formulation stands twice", "name each once"))
-    if faults:
-        raise document.error(faults)
-    return config
+    size: Annotated[Each, Field(description="The input's space size of layers that have none.")] = 32
+    batch: Positive = 1
+    dtypes: Annotated[list[Dtype], Field(min_length=1)] = ["float32"]
+    transforms: Annotated[list[Transform], Field(min_length=1)] = ["forward"]
+    networks: Annotated[int, Field(ge=1, le=1024, description="How many kernels a vmap maps over.")] = 4
 
 
-def find(word: str) -> Path:
-    """Return the config file that a path, or the name of a shipped config, stands for.
+class Agreement(_Layers):
+    """Every formulation against float64: errors, and whether results repeat bit for bit."""
 
-    Args:
-        word: A path to a YAML file, or a name such as `quickstart`.
-
-    Returns:
-        The file.
-
-    Raises:
-        ConfigError: If there is none.
-    """
-    path = Path(word)
-    if path.is_file():
-        return path
-    shipped = shipped_configs()
-    if word in shipped:  # a folder of that name is likely what an earlier run of it wrote
-        return shipped[word]
-    if path.is_dir():
-        raise ConfigError(f"run: config must be a YAML file; got the folder {word}. Name a file in it.")
-    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
-        raise ConfigError(f"run: config must be a file that exists; got {word}.{suggestion(path.stem, shipped)}")
-    raise ConfigError(
-        f"run: config must be a YAML file or one of {', '.join(shipped)}; got {word!r}.{suggestion(word, shipped)}"
-    )
+    kind: Literal["agreement"]
+    values: Annotated[
+        Literal["normal", "integers"], Field(description="Draws from a normal law, or whole numbers from −4 to 4.")
+    ] = "normal"
 
 
-def shipped_configs() -> dict[str, Path]:
-    """Return the configs that come with jconv, by name: the checkout's `configs/`, or the wheel's copy of it."""
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package / "_configs", package.parent / "configs"):
-        if folder.is_dir():
-            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-    return {}
+class Timing(_Layers):
+    """Every formulation against XLA's own convolution: time, compilation, memory."""
+
+    kind: Literal["timing"]
+    peers: Annotated[list[Literal["torch"]], Field(description="Other libraries on the same work.")] = []
+    check: Annotated[bool, Field(description="Compare each result before it is timed.")] = True
+    roofline: Annotated[bool, Field(description="Measure a matrix product and a copy first.")] = True
 
 
-def _faults(error: pydantic.ValidationError, document: Document) -> list[Fault]:
-    """Translate pydantic's errors: one per place in the file, a union's branches joined."""
-    found: dict[KeyPath, list[Any]] = {}
-    for entry in error.errors(include_url=False):
-        missing = entry["type"] == "missing"
-        loc = entry["loc"][:-1] if missing else entry["loc"]
-        # pydantic puts a union's branch names in loc; parts the file doesn't have are dropped.
-        path: KeyPath = ()
-        for part in loc:
-            if (*path, part) in document.values:
-                path = (*path, part)
-        found.setdefault(path, []).append(entry)
-    faults = []
-    for path, entries in found.items():
-        # A union's other branches complain about the whole value: the branch that got deepest knows better.
-        if any(len(other) > len(path) and other[: len(path)] == path for other in found) and not any(
-            entry["type"] == "missing" for entry in entries
-        ):
-            continue
-        faults.extend(_translated(path, entries, document))
-    return faults
+class Scaling(Experiment):
+    """How time grows along one axis: exponents, and where formulations cross over."""
+
+    kind: Literal["scaling"]
+    layer: Layer
+    axis: Literal["image", "window", "channels", "batch", "dilation"]
+    values: Annotated[list[Positive], Field(min_length=3)]
+    dtypes: Annotated[list[Dtype], Field(min_length=1)] = ["float32"]
+    transforms: Annotated[list[Transform], Field(min_length=1)] = ["forward"]
+    networks: Annotated[int, Field(ge=1, le=1024)] = 4
+    peers: list[Literal["torch"]] = []
+    check: bool = True
 
 
-def _translated(path: KeyPath, entries: list[Any], document: Document) -> list[Fault]:
-    value_place = document.values[path]
-    model = _model_at(path)
-    faults = []
-    for entry in (entry for entry in entries if entry["type"] == "missing"):
-        key = entry["loc"][-1]
-        faults.append(Fault(value_place, (*path, key), f"the key {key!r} is missing", f"add '{key}: …'"))
-    others = [entry for entry in entries if entry["type"] != "missing"]
-    if any(entry["type"] == "extra_forbidden" for entry in others):
-        known = list(model.model_fields) if model else []
-        near = suggestion(str(path[-1]), known).strip()
-        remedy = f"{near} allowed: {', '.join(known)}".strip()
-        faults.append(Fault(document.keys[path], path, f"unknown key {path[-1]!r}", remedy))
-    elif others:
-        words = [
-            word for entry in others for word in re.findall(r"'([^']+)'", entry.get("ctx", {}).get("expected", ""))
-        ]
-        got = others[0]["input"]
-        reasons = list(dict.fromkeys(entry["msg"] for entry in others))
-        reason = " or ".join([reasons[0], *(text.removeprefix("Input should be ") for text in reasons[1:])])
-        near = suggestion(got, words).strip() if isinstance(got, str) else ""
-        faults.append(Fault(value_place, path, f"{reason}; got {got!r}", near))
-    return faults
+class Training(Experiment):
+    """One network trained once per formulation, from the same seeds, on real data."""
+
+    kind: Literal["training"]
+    model: Literal["lenet", "resnet", "mobilenet", "convnext", "unet", "wavenet", "nin", "inception", "fcn"]
+    data: Annotated[
+        str, Field(min_length=1, description="'digits', 'mnist', or a folder or .npz beside the config.")
+    ] = "digits"
+    width: Annotated[float, Field(gt=0, le=8, description="Multiplies the channels.")] = 1.0
+    resolution: Annotated[float, Field(gt=0, le=4, description="Multiplies the pictures' sides.")] = 1.0
+    dropout: Fraction = 0.0
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 10
+    batch_size: Positive = 64
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    examples: Annotated[int | None, Field(ge=2, description="Train on the first so many only.")] = None
+    seeds: Annotated[list[Annotated[int, Field(ge=0, le=2**32 - 1)]], Field(min_length=1)] = [0]
 
 
-def _model_at(path: KeyPath) -> type[BaseModel] | None:
-    """Return the model whose key the last part of a path is."""
-    model: type[BaseModel] | None = Config
-    for part in path[:-1]:
-        if isinstance(part, str) and model:
-            field = model.model_fields.get(part)
-            model = _model_in(field.annotation) if field else None
-    return model
+class StackLayer(_Model):
+    """One layer of a stack, as far as sizes go."""
+
+    name: Name
+    window: Each
+    stride: Each = 1
+    padding: Padding = "VALID"
+    dilation: Each = 1
+    transposed: bool = False
+    output_padding: int | Annotated[list[int], Field(min_length=1, max_length=4)] = 0
+    channels: Annotated[Positive | None, Field(description="Output channels; those of the input by default.")] = None
+    groups: Positive = 1
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return annotation if issubclass(annotation, BaseModel) else None
-    return next((model for part in typing.get_args(annotation) if (model := _model_in(part))), None)
+class Arithmetic(Experiment):
+    """Sizes, receptive fields and overlap of a stack of layers; nothing is computed on arrays."""
+
+    kind: Literal["arithmetic"]
+    size: Annotated[Each, Field(description="The input's space size.")]
+    channels: Positive = 1
+    layers: Annotated[list[StackLayer], Field(min_length=1)]
+
+
+KINDS: dict[str, type[Experiment]] = {
+    "photograph": Photograph,
+    "agreement": Agreement,
+    "timing": Timing,
+    "scaling": Scaling,
+    "training": Training,
+    "arithmetic": Arithmetic,
+}
+
+
+class AnyExperiment(RootModel[Any]):
+    """One experiment of any kind: what `jconv schema` describes."""
+
+    root: Annotated[Photograph | Agreement | Timing | Scaling | Training | Arithmetic, Field(discriminator="kind")]

@@ -5,7 +5,7 @@ zeros are refused, so a file means what it shows and runs no code.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +15,20 @@ from jconv.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
 DEEPEST = 30
+LARGEST = 2**20  # bytes of a config
+
+
+class Source(NamedTuple):
+    """A text and the name that errors call it by."""
+
+    name: str
+    text: str
 
 
 class Place(NamedTuple):
-    """A line and column, counted from 1."""
+    """A line and column of a source, counted from 1."""
 
+    source: Source
     line: int
     column: int
 
@@ -34,35 +43,38 @@ class Fault(NamedTuple):
 
 
 class Document(NamedTuple):
-    """What a YAML file says, and where.
+    """What a config says, and where: one YAML file, or several merged.
 
     Args:
-        name: The file's name, as errors show it.
-        text: The file's text.
         data: Its content: dicts, lists and scalars.
         keys: The place of each key, by path.
         values: The place of each value, by path; the root's is `()`.
     """
 
-    name: str
-    text: str
     data: Any
-    keys: dict[KeyPath, Place]
-    values: dict[KeyPath, Place]
+    keys: Mapping[KeyPath, Place]
+    values: Mapping[KeyPath, Place]
 
-    def error(self, faults: Iterable[Fault]) -> ConfigError:
-        """Return one error that lists all faults, each with its line quoted and a caret below it."""
-        lines = self.text.splitlines() or [""]
-        parts = []
-        for place, path, reason, remedy in sorted(faults, key=lambda problem: problem.place):
-            dotted = ".".join(map(str, path))
-            quoted = lines[min(place.line, len(lines)) - 1]
-            parts.append(
-                f"{self.name}:{place.line}:{place.column}: error: {dotted + ': ' if dotted else ''}{reason}\n"
-                f"{place.line:>5} | {quoted}\n"
-                f"      | {' ' * (place.column - 1)}^ {remedy}".rstrip()
-            )
-        return ConfigError("\n".join(parts))
+    def place(self, path: KeyPath) -> Place:
+        """Return the place of a value, or of the nearest thing around it that the file has."""
+        while path not in self.values:
+            path = path[:-1]
+        return self.values[path]
+
+
+def error(faults: Iterable[Fault]) -> ConfigError:
+    """Return one error that lists all faults, each with its line quoted and a caret below it."""
+    parts: dict[str, None] = {}
+    for place, path, reason, remedy in sorted(faults, key=lambda fault: (fault.place.source.name, fault.place[1:])):
+        dotted = ".".join(map(str, path))
+        lines = place.source.text.splitlines() or [""]
+        quoted = lines[min(place.line, len(lines)) - 1]
+        parts[
+            f"{place.source.name}:{place.line}:{place.column}: error: {dotted + ': ' if dotted else ''}{reason}\n"
+            f"{place.line:>5} | {quoted}\n"
+            f"      | {' ' * (place.column - 1)}^ {remedy}".rstrip()
+        ] = None
+    return ConfigError("\n".join(parts))
 
 
 class _Loader(yaml.SafeLoader):
@@ -97,20 +109,24 @@ def read(path: Path) -> Document:
         ConfigError: If it cannot be read, or is not YAML as described above.
     """
     try:
+        if path.stat().st_size > LARGEST:
+            raise ConfigError(f"{path}: config must be smaller than {LARGEST // 2**20} MiB. Is it a YAML file?")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: config must be UTF-8 text; this file is not. Is it a YAML file?") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: config must be a file that can be read; {error.strerror}.") from None
+    except (OSError, ValueError) as reason:
+        words = reason.strerror if isinstance(reason, OSError) else str(reason)
+        raise ConfigError(f"{path}: config must be a file that can be read; {words}.") from None
     return parse(text, str(path))
 
 
-def parse(text: str, name: str = "<text>") -> Document:
+def parse(text: str, name: str = "<text>", shown: str | None = None) -> Document:
     r"""Parse YAML text.
 
     Args:
         text: The text.
         name: What errors call it.
+        shown: What errors quote, line by line; the text itself by default.
 
     Returns:
         The document.
@@ -122,32 +138,32 @@ def parse(text: str, name: str = "<text>") -> Document:
         >>> parse("rate: 1e-1\nanswer: no").data
         {'rate': 0.1, 'answer': 'no'}
     """
-    document = Document(name, text, None, {}, {})
-    faults: list[Fault] = []
+    source = Source(name, text if shown is None else shown)
     try:
-        refused = _refused(text)
+        refused = _refused(text, source)
         node = yaml.compose(text, Loader=_Loader) if not refused else None
-    except yaml.reader.ReaderError as error:
-        raise ConfigError(f"{name}: config must be YAML text; {error.reason} at character {error.position}.") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = _place(mark) if mark else Place(1, 1)
-        raise document.error([Fault(place, (), f"not YAML: {error.problem or error.context}")]) from None
+    except yaml.reader.ReaderError as wrong:
+        raise ConfigError(f"{name}: config must be YAML text; {wrong.reason} at character {wrong.position}.") from None
+    except yaml.MarkedYAMLError as wrong:
+        mark = wrong.problem_mark or wrong.context_mark
+        place = _place(source, mark) if mark else Place(source, 1, 1)
+        raise error([Fault(place, (), f"not YAML: {wrong.problem or wrong.context}")]) from None
     if refused:
-        raise document.error(refused)
+        raise error(refused)
     if node is None:
-        raise document.error([Fault(Place(1, 1), (), "the file is empty", "start with 'schema_version: 1'")])
-    data = _convert(node, (), document, faults)
-    if faults:
-        raise document.error(faults)
-    return document._replace(data=data)
+        raise error([Fault(Place(source, 1, 1), (), "the file is empty")])
+    reader = _Reader(source)
+    data = reader.convert(node, ())
+    if reader.faults:
+        raise error(reader.faults)
+    return Document(data, reader.keys, reader.values)
 
 
-def _refused(text: str) -> list[Fault]:
+def _refused(text: str, source: Source) -> list[Fault]:
     """Return the tags, aliases and excessive nesting of a text, found before anything is built from them."""
     faults, depth = [], 0
     for event in yaml.parse(text, Loader=_Loader):
-        place = _place(event.start_mark)
+        place = _place(source, event.start_mark)
         if isinstance(event, yaml.AliasEvent):
             faults.append(Fault(place, (), "aliases are refused", "write the value out"))
         elif getattr(event, "tag", None):
@@ -158,50 +174,58 @@ def _refused(text: str) -> list[Fault]:
     return faults
 
 
-def _convert(node: yaml.Node, path: KeyPath, document: Document, faults: list[Fault]) -> Any:
-    """Turn a node into plain data, and note where each part stands."""
-    place = _place(node.start_mark)
-    document.values[path] = place
-    if isinstance(node, yaml.SequenceNode):
-        return [_convert(item, (*path, i), document, faults) for i, item in enumerate(node.value)]
-    if isinstance(node, yaml.ScalarNode):
-        return _scalar(node, path, faults)
-    data: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        where = _place(key_node.start_mark)
-        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-        if key is None:
-            faults.append(Fault(where, path, "a key must be a word", "quote it, or remove the brackets"))
-            continue
-        if key in data:
-            first = document.keys[(*path, key)]
-            faults.append(Fault(where, (*path, key), f"the key {key!r} stands twice", f"first on line {first.line}"))
-            continue
-        document.keys[(*path, key)] = where
-        data[key] = _convert(value_node, (*path, key), document, faults)
-    return data
+class _Reader:
+    """Turns nodes into plain data, and notes where each part stands and what is wrong."""
+
+    def __init__(self, source: Source):
+        self._source = source
+        self.keys: dict[KeyPath, Place] = {}
+        self.values: dict[KeyPath, Place] = {}
+        self.faults: list[Fault] = []
+
+    def convert(self, node: yaml.Node, path: KeyPath) -> Any:
+        """Return the data of a node."""
+        place = self.values[path] = _place(self._source, node.start_mark)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.convert(item, (*path, i)) for i, item in enumerate(node.value)]
+        if isinstance(node, yaml.ScalarNode):
+            value, reason, remedy = _scalar(node)
+            if reason:
+                self.faults.append(Fault(place, path, reason, remedy))
+            return value
+        data: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            where = _place(self._source, key_node.start_mark)
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is None:
+                self.faults.append(Fault(where, path, "a key must be a word", "quote it, or remove the brackets"))
+            elif key in data:
+                first = f"first on line {self.keys[(*path, key)].line}"
+                self.faults.append(Fault(where, (*path, key), f"the key {key!r} stands twice", first))
+            else:
+                self.keys[(*path, key)] = where
+                data[key] = self.convert(value_node, (*path, key))
+        return data
 
 
-def _scalar(node: yaml.ScalarNode, path: KeyPath, faults: list[Fault]) -> Any:
+def _scalar(node: yaml.ScalarNode) -> tuple[Any, str, str]:
+    """Return a scalar's value, and what is wrong with it with the remedy, or nothing."""
     text, kind = node.value, node.tag.rpartition(":")[2]
     if kind == "null":
-        return None
+        return None, "", ""
     if kind == "bool":
-        return text.lower() == "true"
+        return text.lower() == "true", "", ""
     if kind == "int":
         digits = text.lstrip("+-")
         if len(digits) > 1 and digits[0] == "0" and digits.isdigit():
-            remedy = f"write {digits.lstrip('0') or '0'}, or quote it"
-            faults.append(Fault(_place(node.start_mark), path, f"{text} starts with a zero", remedy))
-            return 0
+            return 0, f"{text} starts with a zero", f"write {digits.lstrip('0') or '0'}, or quote it"
         if len(digits) > 18:
-            faults.append(Fault(_place(node.start_mark), path, "the number is too large", "take at most 18 digits"))
-            return 0
-        return int(text, 0)
+            return 0, "the number is too large", "take at most 18 digits"
+        return int(text, 0), "", ""
     if kind == "float":
-        return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
-    return text
+        return float(re.sub(r"\.(?=inf|nan)", "", text.lower())), "", ""
+    return text, "", ""
 
 
-def _place(mark: yaml.Mark) -> Place:
-    return Place(mark.line + 1, mark.column + 1)
+def _place(source: Source, mark: yaml.Mark) -> Place:
+    return Place(source, mark.line + 1, mark.column + 1)

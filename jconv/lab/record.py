@@ -1,55 +1,171 @@
 """A run's directory: records appended and flushed the moment they exist, and what they were made on. No JAX here."""
 
-import importlib.metadata
+import contextlib
+import hashlib
 import json
 import math
 import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import yaml
 
 from jconv.errors import ConfigError
-from jconv.lab.config import Config
+from jconv.lab import machine
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover  (Windows has no flock: two runs into one directory are not noticed there)
+    fcntl = None
 
 RESULTS, ENVIRONMENT, RESOLVED, REPORT = "results.jsonl", "env.json", "config.resolved.yaml", "report.html"
-PICTURES = "pictures"
-PACKAGES = ("jconv", "jax", "jaxlib", "numpy", "scipy")
+RUN, LOCK, PICTURES = "run.json", ".lock", "pictures"
+PACKAGES = ("jconv", "jax", "jaxlib", "flax", "numpy", "scipy", "torch")
 
 
-def create(out: Path | None, config: Config) -> Path:
-    """Make the run's directory, and write the resolved config into it.
+class Directory:
+    """A run's directory, opened for writing by this process alone.
+
+    Args:
+        path: The directory.
+        finished: The cases that earlier tries have recorded.
+    """
+
+    def __init__(self, path: Path, lock: IO[str]):
+        self.path, self._lock = path, lock
+        self.finished = {line["case"] for line in read(path)}
+
+    def append(self, line: Mapping[str, Any]) -> None:
+        """Append one record as a line, in one write, and wait until the disk has it.
+
+        JSON has no NaN: a number that is not finite is written as null, and its key listed under `nonfinite`.
+
+        Args:
+            line: The record.
+
+        Raises:
+            ConfigError: If the case is recorded already, or the disk does not take it.
+        """
+        if line["case"] in self.finished:
+            raise ConfigError(f"run: a case must be recorded once; got {line['case']} again. This is a bug of jconv.")
+        text = encoded(line)
+        with writing(self.path), (self.path / RESULTS).open("a", encoding="utf-8") as file:
+            _ = file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.finished.add(line["case"])
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file beside the records, whole or not at all."""
+        with writing(self.path):
+            beside = self.path / f".{name}.new"
+            _ = beside.write_text(text, encoding="utf-8")
+            beside.replace(self.path / name)
+
+    def close(self) -> None:
+        """Let others in."""
+        self._lock.close()
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn a disk's refusal into an error that names the folder."""
+    try:
+        yield
+    except OSError as reason:
+        words = reason.strerror or str(reason)
+        raise ConfigError(f"run: --out must be a folder that can be written; got {folder}: {words}.") from None
+
+
+def create(out: Path | None, name: str, resolved: Mapping[str, Any], cases: Sequence[str], resume: bool) -> Directory:
+    """Make the run's directory, or open one to go on with.
 
     Args:
         out: The directory; None makes a new one under `runs/`.
-        config: What is to run.
+        name: The experiment's.
+        resolved: All its settings.
+        cases: All its cases.
+        resume: Whether the directory may hold an earlier try at the same.
 
     Returns:
-        The directory.
+        The directory, locked.
 
     Raises:
-        ConfigError: If it has content already, or cannot be written.
+        ConfigError: If it cannot be written, another run writes into it, it has content without `resume`, or what it
+            holds is of another config.
     """
-    folder = out or Path("runs") / f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    try:
-        if out is None:
-            folder = _fresh(folder)
-        if folder.exists() and not folder.is_dir():
-            raise ConfigError(f"run: --out must be a folder; got the file {folder}. Name a new folder.")
-        if folder.is_dir() and any(folder.iterdir()):
-            raise ConfigError(f"run: --out must be new or empty; got {folder}, which has content. Name a new folder.")
+    folder = out or _fresh(Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    digest = hashlib.sha256(json.dumps([resolved, list(cases)], sort_keys=True).encode()).hexdigest()
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"run: --out must be a folder; got the file {folder}. Name a new folder.")
+    with writing(folder):
+        had = folder.is_dir() and any(folder.iterdir())
+        if had and not resume:
+            remedy = "Name a new folder, or add --resume to go on with what it holds."
+            raise ConfigError(f"run: --out must be new or empty; got {folder}, which has content. {remedy}")
         (folder / PICTURES).mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        (folder / RESOLVED).write_text(text, encoding="utf-8")
-        (folder / RESULTS).touch()
-    except OSError as error:
-        raise ConfigError(f"run: --out must be a folder that can be written; got {folder}: {error.strerror}.") from None
-    return folder
+        lock = _locked(folder)
+        try:
+            if had and (folder / RUN).exists():
+                _check_same(folder, digest)
+            elif had and (folder / RESULTS).exists() and (folder / RESULTS).stat().st_size:
+                raise ConfigError(f"run: --resume must find {RUN} in {folder}; it is not there. Name a new folder.")
+            else:
+                _begin(folder, digest, resolved, len(cases))
+            repair(folder)
+            return Directory(folder, lock)
+        except BaseException:
+            lock.close()
+            raise
+
+
+def _begin(folder: Path, digest: str, resolved: Mapping[str, Any], cases: int) -> None:
+    """Write what a run begins with; `run.json` last and whole, for it says that the rest is there."""
+    text = yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True)
+    (folder / RESOLVED).write_text(text, encoding="utf-8")
+    (folder / RESULTS).touch()
+    made = {"digest": digest, "cases": cases, "versions": _versions()}
+    draft = folder / f".{RUN}.new"
+    draft.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    draft.replace(folder / RUN)
+
+
+def _locked(folder: Path) -> IO[str]:
+    lock = (folder / LOCK).open("a")
+    if fcntl is not None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise ConfigError(
+                f"run: --out must be no other run's; {folder} is being written by one. Wait, or name another."
+            ) from None
+    return lock
+
+
+def _check_same(folder: Path, digest: str) -> None:
+    try:
+        made = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        before, versions = made["digest"], made["versions"]
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(f"run: --resume must find a readable {RUN} in {folder}; this one is not.") from None
+    if before != digest:
+        raise ConfigError(f"run: --resume must be given the config of {folder}; this one differs from its {RESOLVED}.")
+    changed = [f"{name} {versions.get(name)} → {now}" for name, now in _versions().items() if versions.get(name) != now]
+    if changed:
+        raise ConfigError(
+            f"run: --resume must run on the versions that {folder} was begun with; changed: {', '.join(changed)}. "
+            "Start a new run."
+        )
+
+
+def _versions() -> dict[str, str]:
+    return {name: machine.version(name) or "not installed" for name in ("jconv", "jax", "jaxlib", "numpy")}
 
 
 def _fresh(folder: Path) -> Path:
@@ -61,73 +177,115 @@ def _fresh(folder: Path) -> Path:
     return candidate
 
 
-def append(folder: Path, record: Mapping[str, Any]) -> None:
-    """Append one record as a line, in one write, and wait until the disk has it.
+def repair(folder: Path) -> None:
+    """Cut a torn last line off the records: what a kill in the middle of a write leaves."""
+    path = folder / RESULTS
+    data = path.read_bytes() if path.exists() else b""
+    kept = data[: data.rfind(b"\n") + 1]
+    if len(kept) < len(data):
+        with path.open("r+b") as file:
+            _ = file.truncate(len(kept))
+            os.fsync(file.fileno())
 
-    JSON has no NaN: a number that is not finite is written as null, and its key listed under `nonfinite`.
+
+def encoded(line: Mapping[str, Any]) -> str:
+    """Return a record as one line of strict JSON.
 
     Args:
-        folder: The run's directory.
-        record: The record.
+        line: The record.
+
+    Returns:
+        The line, without its end.
+
+    Example:
+        >>> encoded({"case": "a", "error": float("inf")})
+        '{"case": "a", "error": null, "nonfinite": ["error"]}'
     """
-    nonfinite = [key for key, value in record.items() if isinstance(value, float) and not math.isfinite(value)]
-    finite = {key: None if key in nonfinite else value for key, value in record.items()}
-    line = json.dumps(finite | ({"nonfinite": nonfinite} if nonfinite else {}), allow_nan=False, ensure_ascii=False)
-    with (folder / RESULTS).open("a", encoding="utf-8") as file:
-        _ = file.write(line + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    nonfinite: list[str] = []
+
+    def finite(value: Any, key: str) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            nonfinite.append(key)
+            return None
+        if isinstance(value, Mapping):
+            return {str(name): finite(one, f"{key}.{name}" if key else str(name)) for name, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [finite(one, f"{key}.{i}") for i, one in enumerate(value)]
+        return value
+
+    plain = finite(line, "")
+    return json.dumps(plain | ({"nonfinite": nonfinite} if nonfinite else {}), allow_nan=False, ensure_ascii=False)
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the records of a run.
+    """Yield the records of a run; a torn last line is no record.
 
     Args:
         folder: The run's directory.
 
     Yields:
         One record per line.
+
+    Raises:
+        ConfigError: If there are none to read, or a line is no record.
     """
-    with (folder / RESULTS).open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
+    text = read_text(folder, RESULTS)
+    *lines, _ = text.split("\n")
+    for number, line in enumerate(lines, start=1):
+        try:
+            found = json.loads(line)
+            _ = found["case"], found["formulation"], found["status"]
+        except (ValueError, KeyError, TypeError):
+            raise no_run(folder, f"line {number} of {RESULTS} is no record: {line[:80]}") from None
+        yield found
 
 
-def write_environment(folder: Path, devices: Mapping[str, Any]) -> None:
-    """Write what the run was made on.
+def read_text(folder: Path, name: str) -> str:
+    """Return what a file of a run's directory says.
 
-    Args:
-        folder: The run's directory.
-        devices: What JAX says about its devices.
+    Raises:
+        ConfigError: If it cannot be read.
     """
-    environment = {
+    try:
+        return (folder / name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as reason:
+        words = reason.strerror if isinstance(reason, OSError) else "it is no text"
+        raise no_run(folder, f"{name}: {words}") from None
+
+
+def no_run(folder: Path, reason: str) -> ConfigError:
+    """Return the error of a folder that holds no run."""
+    return ConfigError(f"RUN must be a run's folder; got {folder}: {reason}. Name a folder that `jconv run` wrote.")
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return what a run is made on, without asking JAX."""
+    return {
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
-        "cores": len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count(),
+        "processor": machine.processor(),
+        "cores": machine.cores(),
         "memory_bytes": psutil.virtual_memory().total,
-        "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
+        "load": machine.load(),
         "python": platform.python_version(),
-        **{name: _version(name) for name in PACKAGES},
-        **devices,
+        **{name: machine.version(name) or "not installed" for name in PACKAGES},
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "command": " ".join(["jconv", *sys.argv[1:]]),
     }
-    (folder / ENVIRONMENT).write_text(json.dumps(environment, indent=1) + "\n", encoding="utf-8")
 
 
-def _version(name: str) -> str:
+def environment(folder: Path) -> dict[str, Any]:
+    """Return what a run was made on, as its directory says.
+
+    Raises:
+        ConfigError: If it says nothing.
+    """
     try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _processor() -> str:
-    """Return the processor's name where Linux tells it."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or "unknown"
+        found = json.loads(read_text(folder, ENVIRONMENT))
+        if not isinstance(found, dict):
+            raise ValueError("it is no map")
+        return found
+    except ValueError as reason:
+        if isinstance(reason, ConfigError):
+            raise
+        raise no_run(folder, f"{ENVIRONMENT}: {reason}") from None

@@ -1,16 +1,20 @@
-"""What a run shows on the terminal: progress and a table; plain lines where it is no terminal. No JAX here."""
+"""What a run shows on the terminal: progress and tables; plain lines where it is no terminal. No JAX here."""
 
-import contextlib
+import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
+import humanize
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
 
 from jconv.lab import summary
-from jconv.lab.summary import Record, Winner
+from jconv.lab.summary import Record, Row
 
 PLAIN_WIDTH = 140
 
@@ -23,73 +27,99 @@ def console(stderr: bool = False) -> Console:
     return made
 
 
-@contextlib.contextmanager
-def progress(out: Console, cases: int) -> Iterator["Told"]:
-    """Show the progress of a run.
+def again(rerun: str, case: str) -> str:
+    """Return the command that runs one case alone.
+
+    Example:
+        >>> again("jconv run quickstart", "sobel/n1/forward/fft")
+        'jconv run quickstart --only sobel/n1/forward/fft'
+    """
+    return f"{rerun} --only {shlex.quote(case)}"
+
+
+class Progress:
+    """Shows how far a run is, and when it will be done: a bar on a terminal, else a line per problem.
 
     Args:
         out: Where to.
-        cases: How many cases there are.
-
-    Yields:
-        What to tell each case to, before it begins.
     """
-    if not out.is_terminal:
-        yield Told(out, cases, None)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=out, transient=True) as bar:
-        yield Told(out, cases, bar)
 
+    def __init__(self, out: Console):
+        self._out = out
+        self.folder: Path | None = None
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bar = Bar(*columns, TimeRemainingColumn(), console=out, transient=True) if out.is_terminal else None
+        self._task: TaskID | None = None
+        self._begun, self._cases, self._problem, self._start = 0, 0, "", 0.0
 
-class Told:
-    """Counts the cases it is told; a bar on a terminal, else a line per problem."""
+    def __enter__(self) -> "Progress":
+        """Begin to show."""
+        if self._bar is not None:
+            self._bar.start()
+        return self
 
-    def __init__(self, out: Console, cases: int, bar: Progress | None):
-        self._out, self._cases, self._bar = out, cases, bar
-        self._begun, self._problem = 0, ""
-        self._task = bar.add_task("starting", total=cases) if bar else None
+    def __exit__(self, *reason: object) -> None:
+        """Show no more."""
+        if self._bar is not None:
+            self._bar.stop()
 
-    def __call__(self, case: str) -> None:
-        """Note that a case begins."""
-        problem, formulation = case.split("/")[0], case.rpartition("/")[2]
+    def begin(self, folder: Path, cases: int) -> Callable[[str], None]:
+        """Note where a run writes and how many cases it has; return what is told each case."""
+        self.folder, self._cases, self._start = folder, cases, time.monotonic()
+        self._out.print(f"{cases} cases, into {folder}", markup=False, soft_wrap=True)
+        if self._bar is not None:
+            self._task = self._bar.add_task("starting", total=cases)
+        return self._tell
+
+    def _tell(self, case: str) -> None:
+        problem, formulation = case.rpartition("/")[0], case.rpartition("/")[2]
+        short = f"{case.split('/')[0]} · {problem.rpartition('/')[2]}"
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._begun, description=f"{problem} · {formulation}")
+            self._bar.update(self._task, completed=self._begun, description=f"{short} · {formulation}")
         elif problem != self._problem:
-            self._out.print(f"[{self._begun + 1}/{self._cases}] {problem}", markup=False)
+            self._out.print(f"[{self._begun + 1}/{self._cases}] {short}{self._left()}", markup=False, soft_wrap=True)
         self._problem = problem
         self._begun += 1
 
-
-def table(records: Sequence[Record]) -> Table:
-    """Return a table with a row per problem."""
-    made = Table(box=box.SIMPLE_HEAD, title="Each problem through every formulation", title_justify="left")
-    made.add_column("problem", no_wrap=True)
-    made.add_column("agree", justify="right")
-    made.add_column("refused", justify="right")
-    made.add_column("wrong", justify="right")
-    made.add_column("worst error\nof tolerance", justify="right")
-    made.add_column("fastest forward\n(time ÷ direct)")
-    made.add_column("fastest gradient\n(time ÷ direct)")
-    for row in summary.rows(records):
-        bad = sum(row.counts[status] for status in summary.BAD)
-        made.add_row(
-            row.problem,
-            str(row.counts["ok"]),
-            str(row.counts["unsupported"]),
-            f"[bold red]{bad}[/]" if bad else "0",
-            "" if row.worst is None else f"{row.worst:.0%}" if row.worst < float("inf") else "∞",
-            _winner(row.forward),
-            _winner(row.gradient),
-        )
-    return made
+    def _left(self) -> str:
+        if not self._begun:
+            return ""
+        seconds = (time.monotonic() - self._start) / self._begun * (self._cases - self._begun)
+        return f", about {humanize.naturaldelta(seconds)} left" if seconds >= 5 else ""
 
 
-def _winner(winner: Winner | None) -> str:
-    if winner is None:
-        return ""
-    time = f"{winner.formulation} {winner.seconds * 1e3:.3g} ms"
-    if winner.ratio is None or winner.formulation == summary.REFERENCE:
-        return time
-    text = f"{time} ({winner.ratio['median']:.2f})"
-    return f"[green]{text}[/]" if winner.certain else text
+def tables(records: Sequence[Record]) -> Iterator[Table]:
+    """Yield a table per transform, with a row per problem."""
+    for transform in summary.transforms(records):
+        rows = summary.rows([line for line in records if line["transform"] == transform])
+        made = Table(box=box.SIMPLE_HEAD, title=transform.replace("_", " "), title_justify="left")
+        made.add_column("layer", no_wrap=True)
+        for heading in ("agree", "refused", "wrong", "worst error\nof tolerance"):
+            made.add_column(heading, justify="right")
+        timed = any(row.fastest for row in rows)
+        if timed:
+            made.add_column("fastest\n(time ÷ direct)")
+        for row in rows:
+            made.add_row(*_cells(row, timed))
+        yield made
+
+
+def _cells(row: Row, timed: bool) -> list[str]:
+    bad = sum(row.counts[status] for status in summary.BAD)
+    cells = [
+        row.label,
+        str(row.counts["ok"]),
+        str(row.counts["unsupported"]),
+        f"[bold red]{bad}[/]" if bad else "0",
+        "" if row.worst is None else f"{row.worst:.0%}" if row.worst < float("inf") else "∞",
+    ]
+    if not timed:
+        return cells
+    best = row.fastest
+    if best is None:
+        return [*cells, ""]
+    text = f"{best['formulation']} {best['seconds'] * 1e3:.3g} ms"
+    ratio = best.get("ratio")
+    if ratio:
+        text += f" ({ratio['median']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}] {best['verdict']})"
+    return [*cells, f"[green]{text}[/]" if best.get("verdict") == "FASTER" else text]

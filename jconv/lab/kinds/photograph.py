@@ -1,37 +1,18 @@
-"""Filters and layers over a photograph: their operands, their programs, and the true answer."""
+"""Filters and layers over a photograph: checked, timed, and the filtered pictures drawn."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from pathlib import Path
 
-import jax
 import numpy as np
 
-import jconv
-from jconv.lab import images, oracle
-from jconv.lab.config import Filter
-from jconv.lab.plan import Problem
+from jconv.lab import images, oracle, programs, record
+from jconv.lab.bench import Bench, Prepared, timings
+from jconv.lab.config import Filter, Photograph
+from jconv.lab.plan import Call, Problem
 
-Program = Callable[..., Any]
-PARTS = ("forward", "x_gradient", "kernel_gradient")
-
-
-class Operands(NamedTuple):
-    """What a problem's programs are given; float32."""
-
-    x: np.ndarray
-    kernel: np.ndarray
-    cotangent: np.ndarray
+INPUT = f"{record.PICTURES}/input.png"
 
 
-class Truth(NamedTuple):
-    """The oracle's answers: to the operands, to their absolute values, and to ones (how many terms each sum has)."""
-
-    answer: oracle.Answer
-    absolute: oracle.Answer
-    terms: oracle.Answer
-
-
-def operands(problem: Problem, picture: np.ndarray, seed: int) -> Operands:
+def open_bench(problem: Problem, source: Path, folder: Path) -> Bench:
     """Draw a problem's operands: channels from the picture, weights and cotangent from the seed.
 
     A filter gets the grey picture. A layer gets the grey picture, its colours, or as many channels as it wants,
@@ -39,14 +20,26 @@ def operands(problem: Problem, picture: np.ndarray, seed: int) -> Operands:
 
     Args:
         problem: The problem.
-        picture: `[size, size, 3]`, between 0 and 1.
-        seed: The run's seed; the problem's name makes each problem's draws its own.
+        source: The folder that the config's paths are relative to.
+        folder: The run's directory.
 
     Returns:
-        The operands.
+        The bench.
     """
-    rng = np.random.default_rng([seed, *problem.name.encode()])
-    channels = problem.x_shape[-1]
+    settings, call = problem.settings, problem.call
+    assert isinstance(settings, Photograph) and call is not None
+    picture = images.photograph(settings.input, source, call.x_shape[1])
+    if not (folder / INPUT).exists():
+        images.write_picture(folder / INPUT, picture)
+    bench = Bench(problem, source, folder, _operands(problem, call, picture, settings.seed))
+    if isinstance(problem.entry, Filter) and problem.transform == "forward":
+        _ = _draw(bench, "oracle", bench.truth.values[0])
+    return bench
+
+
+def _operands(problem: Problem, call: Call, picture: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng([seed, *problem.layer.encode()])
+    batch, size, _, channels = call.x_shape
     if channels == 1:
         image = images.grey(picture)[..., None]
     elif channels == 3:
@@ -55,49 +48,36 @@ def operands(problem: Problem, picture: np.ndarray, seed: int) -> Operands:
         mixing = rng.standard_normal((3, 3, 3, channels)) / np.sqrt(27)
         image = oracle.conv(picture[None], mixing, padding="SAME", padding_mode="edge").output[0]
         image = (image - image.mean()) / (image.std() or 1.0)
-    shift = problem.size // problem.x_shape[0]
-    x = np.stack([np.roll(image, shift * i, axis=1) for i in range(problem.x_shape[0])])
+    x = np.stack([np.roll(image, size // batch * i, axis=1) for i in range(batch)])
     if isinstance(problem.entry, Filter):
         kernel = np.array(problem.entry.kernel)[..., None, None]
     else:
-        fan_in = int(np.prod(problem.kernel_shape[:-1]))
-        kernel = rng.standard_normal(problem.kernel_shape) * np.sqrt(2 / fan_in)
-    shape = jax.eval_shape(program(problem, "direct", "highest"), _shape(x), _shape(kernel)).shape
-    return Operands(*(np.asarray(array, np.float32) for array in (x, kernel, rng.standard_normal(shape))))
+        fan_in = int(np.prod(call.kernel_shape[:-1]))
+        kernel = rng.standard_normal(call.kernel_shape) * np.sqrt(2 / fan_in)
+    drawn = {"x": x, "kernel": kernel, "cotangent": rng.standard_normal(programs.output_shape(call))}
+    return {name: np.asarray(array, np.float32) for name, array in drawn.items()}
 
 
-def check(problem: Problem) -> None:
-    """Raise `jconv.GeometryError` if the problem's arguments describe no convolution; nothing is computed."""
-    x, kernel = (jax.ShapeDtypeStruct(shape, np.float32) for shape in (problem.x_shape, problem.kernel_shape))
-    _ = jax.eval_shape(program(problem, "direct", "highest"), x, kernel)
+def prepare(bench: Bench, contender: str) -> Prepared:
+    """Compile a contender's program, check it, and draw a filter's output.
+
+    Args:
+        bench: The problem.
+        contender: Its name.
+
+    Returns:
+        What the record says, and what to time.
+    """
+    made = bench.program(contender)
+    line = timings(made) | bench.check(contender, made.value)
+    if isinstance(bench.problem.entry, Filter) and bench.problem.transform == "forward":
+        line["picture"] = _draw(bench, contender, np.asarray(made.value[0]))
+    return Prepared(line, made.call)
 
 
-def program(problem: Problem, formulation: str, precision: str) -> Program:
-    """Return the function of x and kernel that computes a problem by a formulation."""
-    settings = {**problem.arguments, "formulation": formulation, "precision": precision}
-    if problem.transposed:
-        return lambda x, kernel: jconv.conv_transpose(x, kernel, **settings)
-    call = jconv.convolve if isinstance(problem.entry, Filter) and problem.entry.flip else jconv.conv
-    return lambda x, kernel: call(x, kernel, **settings)
-
-
-def gradient(function: Program) -> Program:
-    """Return the function of x, kernel and a cotangent that pulls it back to both."""
-    return lambda x, kernel, cotangent: jax.vjp(function, x, kernel)[1](cotangent)
-
-
-def truth(problem: Problem, drawn: Operands) -> Truth:
-    """Return the oracle's answers in float64."""
-    settings: Mapping[str, Any] = problem.arguments
-    if isinstance(problem.entry, Filter):
-        settings = {**settings, "flip": problem.entry.flip}
-    call = oracle.conv_transpose if problem.transposed else oracle.conv
-    return Truth(
-        call(*drawn, **settings),
-        call(*(np.abs(array) for array in drawn), **settings),
-        call(*(np.ones_like(array) for array in drawn), **settings),
-    )
-
-
-def _shape(array: np.ndarray) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(array.shape, np.float32)
+def _draw(bench: Bench, name: str, values: np.ndarray) -> str:
+    """Write a filter's output as a picture, on the oracle's scale, and return where."""
+    file = f"{record.PICTURES}/{bench.problem.layer}.{name}.png"
+    limit = float(np.max(np.abs(bench.truth.values[0]), initial=0.0))
+    images.write_picture(bench.folder / file, values[0, ..., 0], limit)
+    return file
