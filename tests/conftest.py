@@ -23,3 +23,12 @@ settings.load_profile("jconv")
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the refusals that tests recorded: what a worker of xdist prints is lost."""
+    passed = terminalreporter.stats.get("passed", [])
+    refusals = [line for report in passed for key, line in report.user_properties if key == "refusal"]
+    if refusals:
+        terminalreporter.section("refusals")
+        terminalreporter.write("\n".join([*dict.fromkeys(refusals), ""]))

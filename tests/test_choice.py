@@ -41,6 +41,13 @@ def test_explanation_in_words():
     assert jconv.explain(jnp.ones((0, 7, 4)), jnp.ones((3, 4, 5))).problem.platform == "cpu"
 
 
+def test_what_cannot_be_explained():
+    with pytest.raises(jconv.UnsupportedError, match=r"explain: platform must be one of cpu, .*; got platform='gpu'"):
+        jconv.explain(shaped(8, 8, 1), shaped(3, 3, 1, 1), platform="gpu")
+    with pytest.raises(jconv.GeometryError, match=r"explain: x and kernel must be arrays, .*; got tuple and tuple"):
+        jconv.explain((8, 8, 1), (3, 3, 1, 1))
+
+
 def test_a_rule_whose_formulation_refuses_gives_way(monkeypatch):
     monkeypatch.setattr("jconv.selection._choose._rule", lambda problem: Choice("toeplitz", "for the test"))
     geometry = jconv.conv_geometry((300, 300, 3), (3, 3, 3, 8))

@@ -4,6 +4,7 @@ import itertools
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 from jconv._cost import cost
@@ -113,3 +114,9 @@ def test_errors():
         cost((8, 8, 1), (3, 3, 1, 1), formulation="patch")
     with pytest.raises(GeometryError, match=r"cost: kernel must have in/groups"):
         cost((8, 8, 2), (3, 3, 1, 1))
+    with pytest.raises(
+        GeometryError, match=r"cost: x_shape and kernel_shape must be sequences of ints; got .*x\.shape"
+    ):
+        cost(np.ones((8, 8, 1)), np.ones((3, 3, 1, 1)))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(GeometryError, match="cost: dtype must be a dtype; got 'float33'"):
+        cost((8, 8, 1), (3, 3, 1, 1), dtype="float33")

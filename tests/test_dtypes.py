@@ -77,6 +77,19 @@ def test_preferred_element_type_and_sums_of_half_precision(name):
 
 
 @every
+def test_one_half_precision_into_the_other(name):
+    x, kernel = draw("bfloat16", high=3)
+
+    def run(x, kernel):
+        return jconv.conv(x, kernel, formulation=name, preferred_element_type="float16", **ARGUMENTS)
+
+    y, back = jax.vjp(run, x, kernel)
+    assert y.dtype == "float16"
+    np.testing.assert_allclose(np.asarray(y, np.float64), wanted(x.astype("int32"), kernel.astype("int32")), atol=0.02)
+    assert [gradient.dtype for gradient in back(y)] == ["bfloat16", "bfloat16"]
+
+
+@every
 def test_gradients_of_half_precision_have_its_dtype(name):
     x, kernel = draw("bfloat16", high=3, seed=3)
 
@@ -146,6 +159,11 @@ def test_a_wider_result_is_summed_in_it(name):
         x, kernel = jnp.full((1, 3, 2), 1 + 2.0**-20, jnp.float32), jnp.full((2, 2, 2), 1 + 2.0**-20, jnp.float32)
         y = jconv.conv(x, kernel, preferred_element_type="float64", formulation=name)
         np.testing.assert_allclose(y, np.full((1, 2, 2), 4 * (1 + 2.0**-20) ** 2), rtol=1e-14)
+
+
+def test_fft_refuses_the_shortest_integers():
+    with pytest.raises(jconv.UnsupportedError, match="roots of unity are not integers, got dtype int4"):
+        jconv.conv(jnp.ones((5, 1), "int4"), jnp.ones((2, 1, 1), "int4"), formulation="fft")
 
 
 def test_without_jit_and_with_debugging():

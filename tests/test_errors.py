@@ -46,6 +46,26 @@ CONV = {
         r"conv: bias must have one entry per output channel; got bias shape \(3,\)",
     ),
     "bias dtype": (X, K, {"bias": jnp.ones(8, "bfloat16")}, "conv: bias must have the dtype of x or of the result"),
+    "booleans": (X > 0, K > 0, {}, "conv: x must be a numeric array; got dtype bool. Cast it"),
+    "result narrower": (
+        X,
+        K,
+        {"preferred_element_type": "bfloat16"},
+        "conv: preferred_element_type must be of x's kind and no narrower, .*; got bfloat16 with x of float32",
+    ),
+    "result of another kind": (
+        X,
+        K,
+        {"preferred_element_type": "int32", "formulation": "patches"},
+        "conv: preferred_element_type must be of x's kind",
+    ),
+    "result without sign": (
+        X.astype("int8"),
+        K.astype("int8"),
+        {"preferred_element_type": "uint8"},
+        "conv: preferred_element_type must be of x's kind",
+    ),
+    "result unknown": (X, K, {"preferred_element_type": "float33"}, "conv: preferred_element_type must be a dtype"),
     "integers": (
         X.astype("int8"),
         K.astype("int8"),
@@ -110,6 +130,26 @@ def test_general_dilated_reports_what_lax_reports():
         jconv.conv_general_dilated(jnp.ones((1, 3, 8, 8)), jnp.ones((4, 3, 3, 3), "bfloat16"), (1, 1), "SAME")
 
 
+def test_general_dilated_knows_the_words_of_lax_only():
+    with pytest.raises(jconv.GeometryError, match=r"conv_general_dilated: arguments must be .*CAUSAL"):
+        jconv.conv_general_dilated(jnp.ones((1, 3, 8)), jnp.ones((4, 3, 3)), (1,), "CAUSAL")
+    with pytest.raises(jconv.GeometryError, match="conv_general_dilated: lhs must be a numeric array; got str"):
+        jconv.conv_general_dilated("image.png", jnp.ones((4, 3, 3)), (1,), "SAME")  # pyright: ignore
+
+
+@pytest.mark.parametrize("name", ["direct", "patches", "sparse"])
+@pytest.mark.parametrize(
+    "dtypes",
+    [("int8", "int16"), ("uint8", "int16"), ("int8", "float32"), ("float16", "bfloat16"), ("bfloat16", "float32")],
+)
+def test_a_result_that_holds_x_is_computed(name, dtypes):
+    """What lax takes, every formulation takes."""
+    x, kernel = X.astype(dtypes[0]), K.astype(dtypes[0])
+    y = jconv.conv(x, kernel, preferred_element_type=dtypes[1], formulation=name)
+    assert y.dtype == dtypes[1]
+    assert (y == 24).all()
+
+
 def test_an_unknown_formulation_on_an_empty_batch():
     with pytest.raises(jconv.UnsupportedError, match="conv: formulation must be one of"):
         jconv.conv(X[:0], K, formulation="patchez")
@@ -128,9 +168,23 @@ def test_an_image_of_integers_is_to_become_floating():
         jconv.conv(X.astype("uint8"), K)
 
 
+@pytest.mark.parametrize("builder", ["toeplitz_matrix", "circulant_matrix"])
+@pytest.mark.parametrize("size", [(5,), 5.0, -5])
+def test_matrices_want_a_size_for_each_axis(builder, size):
+    with pytest.raises(jconv.GeometryError, match=f"{builder}: input_size must be an int, or one per space axis"):
+        getattr(jconv, builder)(K, size)
+
+
+def test_an_index_pattern_has_one_axis():
+    with pytest.raises(jconv.GeometryError, match="index_pattern: window must be an int"):
+        jconv.index_pattern(5, (3,))  # pyright: ignore[reportArgumentType]
+
+
 def test_patches_wants_to_know_its_axes():
     with pytest.raises(jconv.GeometryError, match="patches: window must have one int per space axis"):
-        jconv.patches(X, 2)
+        jconv.patches(X, 2)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(jconv.GeometryError, match="patches: x must have at least 2 axes"):
+        jconv.patches(jnp.float32(1), (2,))
 
 
 def test_general_dilated_places_nothing():

@@ -23,6 +23,7 @@ def test_values_by_hand():
     # e^{-1/2} = 0.60653: (0.60653, 1, 0.60653) / 2.21306
     np.testing.assert_allclose(gaussian(3, 1, axes=1)[..., 0, 0], [0.274069, 0.451863, 0.274069], atol=1e-6)
     np.testing.assert_allclose(gaussian((1, 2), (1.0, 9.0))[..., 0, 0], [[0.5, 0.5]])
+    np.testing.assert_array_equal(gaussian((4, 3), 0.01)[..., 0, 0], np.outer([0, 0.5, 0.5, 0], [0, 1, 0]))
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
@@ -67,9 +68,10 @@ def test_every_channel_of_a_picture_by_itself(rng):
         (lambda: sobel(axes=0), r"sobel: axes must be at least 1"),
         (lambda: laplacian(0), r"laplacian: axes must be at least 1"),
         (lambda: sharpen(0), r"sharpen: axes must be at least 1"),
-        (lambda: box(0), r"box: size must be at least 1"),
-        (lambda: box(()), r"box: size must be at least 1"),
-        (lambda: gaussian((3, 0), 1.0), r"gaussian: size must be at least 1"),
+        (lambda: box(0), r"box: size must be an int, or one per space axis, at least 1; got size=0"),
+        (lambda: box(()), r"box: size must be an int, or one per space axis"),
+        (lambda: box(3.0), r"box: size must be an int.*got size=3.0"),  # pyright: ignore[reportArgumentType]
+        (lambda: gaussian((3, 0), 1.0), r"gaussian: size must be an int.*at least 1; got size=\(3, 0\)"),
         (lambda: gaussian(3, 0.0), r"gaussian: sigma must be positive"),
         (lambda: gaussian(3, (1.0, 1.0, 1.0)), r"gaussian: sigma must be positive, one or one per space axis"),
         (lambda: per_channel(np.ones((3, 3)), 3), r"per_channel: kernel must be \[\*window, 1, 1\].*None"),

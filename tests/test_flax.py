@@ -2,8 +2,6 @@
 
 import functools
 import inspect
-import subprocess
-import sys
 from typing import Any
 
 import flax.linen
@@ -101,17 +99,24 @@ def nnx_pair(name: str, case: Case, **more: Any) -> tuple[Any, Any, jax.Array]:
     return ours, theirs, integers(1, *sizes, into)
 
 
+def outputs(name: str, case: Case, **more: Any) -> list[list[jax.Array]]:
+    """Return what our layers, NNX and Linen, and Flax's give on the same parameters and input."""
+    ours, theirs, x = nnx_pair(name, case, **more)
+    variables = {"params": nnx.to_pure_dict(nnx.state(theirs))}
+    both = [(ours, getattr(jconv.linen, name)), (theirs, getattr(flax.linen, name))]
+    build = {"features": case[1][1], **case[2], **more}
+    return jax.jit(lambda x: [[layer(x), linen(**build).apply(variables, x)] for layer, linen in both])(x)
+
+
 @pytest.mark.parametrize("case", CONV.values(), ids=CONV)
-def test_nnx_conv_is_flax(case: Case) -> None:
-    ours, theirs, x = nnx_pair("Conv", case)
-    same(*jax.jit(lambda x: (ours(x), theirs(x)))(x))
+def test_conv_is_flax(case: Case) -> None:
+    same(*outputs("Conv", case))
 
 
 @pytest.mark.parametrize("transpose_kernel", [False, True])
 @pytest.mark.parametrize("case", TRANSPOSE.values(), ids=TRANSPOSE)
-def test_nnx_conv_transpose_is_flax(case: Case, transpose_kernel: bool) -> None:
-    ours, theirs, x = nnx_pair("ConvTranspose", case, transpose_kernel=transpose_kernel)
-    same(*jax.jit(lambda x: (ours(x), theirs(x)))(x))
+def test_conv_transpose_is_flax(case: Case, transpose_kernel: bool) -> None:
+    same(*outputs("ConvTranspose", case, transpose_kernel=transpose_kernel))
 
 
 @pytest.mark.parametrize(
@@ -327,24 +332,17 @@ def test_transforms_and_metadata() -> None:
         (lambda x: Conv(3, 4, (3,), mask=jnp.ones((3, 3)))(x), "Conv: mask must"),
         (lambda x: Conv(3, 4, (3, 3, 3))(x), "Conv: inputs must have at least 4 axes"),
         (lambda x: Conv(3, 4, (3,), strides=(1, 2))(x), "Conv: strides must"),
-        (lambda x: Conv(5, 4, (3,))(x), "conv: kernel must have"),
+        (lambda x: Conv(5, 4, (3,))(x), "Conv: inputs must have the layer's in_features=5 .*; got shape"),
+        (lambda x: Transpose(5, 4, (3,))(x), "ConvTranspose: inputs must have the layer's in_features=5"),
         (lambda x: Conv(3, 4, (9,), (1,), padding="REFLECT")(x[:, :3]), "at most size − 1"),
         (lambda x: Transpose(3, 4, (3,), padding="FULL")(x), "padding 'FULL' must have"),
         (lambda x: Transpose(3, 4, (3, 3), padding="CAUSAL")(x), "must have one space"),
         (lambda x: Transpose(3, 4, (3,), 2, padding="EDGE", output_padding=1)(x), "output_padding must be 0"),
         (lambda x: Transpose(3, 4, (3,), 2, output_padding=2)(x), "output_padding must be"),
         (lambda x: jconv.linen.DepthwiseConv(4, (3,), feature_group_count=2).init(jax.random.key(0), x), "left out"),
-        (
-            lambda x: jconv.linen.Conv(4, (3,), feature_group_count=2, **INIT).init(jax.random.key(0), x),
-            "count must split",
-        ),
+        (lambda x: jconv.linen.Conv(4, (3,), feature_group_count=2).init(jax.random.key(0), x), "count must split"),
     ],
 )
 def test_errors_teach(call: Any, words: str) -> None:
     with pytest.raises(UnsupportedError if "patches" in words else GeometryError, match=words):
         call(integers(1, 2, 5, 3))
-
-
-def test_jconv_does_not_load_flax() -> None:
-    code = "import sys, jconv; jconv.conv; assert not {'flax', 'jconv.nnx', 'jconv.linen'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

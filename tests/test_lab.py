@@ -1,17 +1,18 @@
-"""The laboratory's parts: the oracle against the loops, the tolerance rule, the statistics, the records, the runner."""
+"""What the laboratory holds to be true: the oracle against the loops, the tolerance rule, every transform."""
 
-import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import reference
 
-from jconv import _timing
-from jconv.errors import ConfigError
-from jconv.lab import agreement, config, images, oracle, plan, record, runner, summary
+from jconv.lab import agreement, images, loading, oracle, plan, programs
 from jconv.lab.document import parse
+from jconv.lab.runner import needs_float64
+from jconv.lab.session import Session
+from jconv.lab.truth import ARGUMENTS, Truth, truth
 
 MODES = ("zeros", "circular", "reflect", "edge")
 PROBLEMS = [
@@ -66,17 +67,29 @@ def test_oracle_transposed_is_the_definition(rng, x_shape, kernel_shape, argumen
     assert np.sum(answer.kernel_gradient * dk) == np.sum(ct * by_kernel)
 
 
+def judged(
+    value: np.ndarray, expected: np.ndarray, absolute: np.ndarray, terms: float, exact: bool = True, size: int = 16
+):
+    return agreement.compare([value], Truth([expected], [absolute], [terms]), exact=exact, size=size)
+
+
 def test_tolerance_follows_its_rule():
     one = np.ones((1, 2, 2, 1))
     epsilon = float(np.finfo(np.float32).eps)
-    terms, absolute = 9 * one, 5 * one
-    found = agreement.compare(one.astype(np.float32), one, absolute, terms, exact=True, size=16)
+    found = judged(one.astype(np.float32), one, 5 * one, 9.0)
     assert found.tolerance == pytest.approx(epsilon * 3 * 5)
-    assert agreement.compare(
-        one.astype(np.float32), one, absolute, terms, exact=False, size=16
-    ).tolerance == pytest.approx(epsilon * 3 * 5 * 4)
-    off = (one + 20 * epsilon).astype(np.float32)
-    assert not agreement.compare(off, one, absolute, terms, exact=True, size=16).ok
+    assert judged(one.astype(np.float32), one, 5 * one, 9.0, exact=False).tolerance == pytest.approx(epsilon * 60)
+    off = judged((one + 20 * epsilon).astype(np.float32), one, 5 * one, 9.0)
+    assert not off.ok
+    assert (off.max_ulps, off.rms_ulps) == (pytest.approx(20), pytest.approx(20))
+    assert off.relative == pytest.approx(20 * epsilon)
+
+
+def test_ulps_are_of_the_largest_true_value_in_its_own_dtype():
+    expected = np.array([[3.0, 0.25]])
+    value = expected.astype(np.float16) + np.float16(2**-9)
+    found = judged(value, expected, expected, 1.0)
+    assert found.max_ulps == pytest.approx(1.0)  # float16 steps by 2⁻⁹ between 2 and 4
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -84,80 +97,19 @@ def test_one_bad_entry_never_passes(bad):
     one = np.ones((1, 3, 3, 1))
     value = one.astype(np.float32)
     value[0, 1, 1, 0] = bad
-    assert not agreement.compare(value, one, one, one, exact=True, size=9).ok
+    found = judged(value, one, one, 1.0)
+    assert not found.ok
+    two = agreement.compare(
+        [one.astype(np.float32), value], Truth([one, one], [one, one], [1.0, 1.0]), exact=True, size=9
+    )
+    assert not two.ok
+    assert not math.isfinite(two.error)
 
 
-def test_wrong_shape_never_passes():
+def test_wrong_shape_or_number_never_passes():
     one = np.ones((1, 3, 3, 1))
-    assert not agreement.compare(np.ones((1, 3, 3), np.float32), one, one, one, exact=True, size=9).ok
-
-
-class Clock:
-    """A clock that moves only when a contender works."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
-
-    def work(self, seconds: float, log: list[str], name: str) -> None:
-        """Let time pass."""
-        self.now += seconds
-        log.append(name)
-
-
-def test_rounds_are_interleaved_in_random_order():
-    clock, log = Clock(), []
-    contenders = {name: lambda name=name: clock.work(1.0, log, name) for name in "abc"}
-    samples = _timing.measure(contenders, rounds=50, seconds=1e9, rng=np.random.default_rng(0), clock=clock)
-    rounds = ["".join(log[i : i + 3]) for i in range(0, 150, 3)]
-    assert all(sorted(order) == ["a", "b", "c"] for order in rounds)
-    assert len(set(rounds)) == 6
-    assert samples == {name: [1.0] * 50 for name in "abc"}
-
-
-def test_a_slow_contender_leaves_and_the_others_go_on():
-    clock, log = Clock(), []
-    contenders = {
-        "slow": lambda: clock.work(1.0, log, "slow"),
-        "endless": lambda: clock.work(50.0, log, "endless"),
-        "fast": lambda: clock.work(0.01, log, "fast"),
-    }
-    samples = _timing.measure(contenders, rounds=20, seconds=2.0, rng=np.random.default_rng(0), clock=clock)
-    assert {name: len(times) for name, times in samples.items()} == {"slow": 3, "endless": 3, "fast": 20}
-
-
-def test_paired_ratio_cancels_a_common_drift():
-    rng = np.random.default_rng(1)
-    drift = np.exp(np.cumsum(rng.normal(0, 0.3, 40)))
-    noise = np.exp(rng.normal(0, 0.02, (2, 40)))
-    ratio = _timing.paired_ratio(list(1.5 * drift * noise[0]), list(drift * noise[1]))
-    assert 1.45 < ratio.low <= ratio.median <= ratio.high < 1.55
-
-
-def test_the_same_program_is_rarely_called_different():
-    rng = np.random.default_rng(2)
-    times = np.exp(rng.normal(0, 0.1, (200, 2, 30)))
-    ratios = [_timing.paired_ratio(list(a), list(b), resamples=400) for a, b in times]
-    assert sum(ratio.low <= 1 <= ratio.high for ratio in ratios) >= 180
-
-
-def test_ratio_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="must share a round"):
-        _timing.paired_ratio([], [1.0])
-
-
-def test_records_have_no_nan_tokens(tmp_path: Path):
-    (tmp_path / record.RESULTS).touch()
-    record.append(tmp_path, {"case": "a", "error": math.nan, "tolerance": math.inf, "samples": [1.0]})
-    record.append(tmp_path, {"case": "b", "error": 0.5})
-    lines = (tmp_path / record.RESULTS).read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [
-        {"case": "a", "error": None, "tolerance": None, "samples": [1.0], "nonfinite": ["error", "tolerance"]},
-        {"case": "b", "error": 0.5},
-    ]
+    assert not judged(np.ones((1, 3, 3), np.float32), one, one, 1.0).ok
+    assert not agreement.compare([], Truth([one], [one], [1.0]), exact=True, size=9).ok
 
 
 def test_photograph_is_cut_square_and_scaled():
@@ -173,63 +125,177 @@ def test_pictures_map_zero_to_grey(tmp_path: Path):
         assert np.asarray(image).tolist() == [[0, 128, 255, 0]]
 
 
-TEXT = """
-schema_version: 1
-kind: photograph
-name: tiny
-size: 8
-formulations: [direct, patches]
-measure: {rounds: 3, seconds: 0.001}
-filters: [{name: edge, kernel: [[1, -1]]}]
+TRANSFORMS = tuple(ARGUMENTS)
+LAYERS = """
+  - {name: conv, window: [3, 2], in_channels: 4, out_channels: 2, groups: 2, stride: [2, 1], padding: [[1, 0], [0, 2]]}
+  - {name: up, window: [3], in_channels: 2, out_channels: 3, stride: 2, padding: 1, transposed: true, size: 4}
 """
 
 
-def planned(text: str) -> tuple[config.Config, list[plan.Problem]]:
-    document = parse(text)
-    settings = config.validate(document)
-    return settings, plan.plan(settings, document)
+def problems(**settings: object) -> list[plan.Problem]:
+    words = {"schema_version": 1, "kind": "agreement", "name": "small", "size": 5, "batch": 2, "networks": 3}
+    text = "".join(f"{key}: {value}\n" for key, value in (words | settings).items() if value is not None)
+    return plan.plan(loading.validate(parse(text)))
 
 
-def test_a_wrong_formulation_is_a_mismatch_and_a_crash_is_a_failure(tmp_path: Path, monkeypatch):
-    settings, (problem,) = planned(TEXT)
-    (tmp_path / record.PICTURES).mkdir()
-    right = runner.photograph.program
+def finite_difference(transform: str, convolve, given: dict[str, Any]) -> list[np.ndarray]:
+    """Say a transform again, from outputs alone: by bilinearity each gradient is a sum of outputs."""
 
-    def sabotaged(problem, formulation, precision):
-        function = right(problem, formulation, precision)
-        if formulation == "patches":
-            return lambda x, kernel: function(x, kernel) * 1.0001
-        return function
+    def kernel_gradient(x, kernel, ct):
+        basis = np.eye(kernel.size).reshape(kernel.size, *kernel.shape)
+        return np.array([np.sum(ct * convolve(x, one)) for one in basis]).reshape(kernel.shape)
 
-    monkeypatch.setattr(runner.photograph, "program", sabotaged)
-    picture = images.photograph("photo", Path(), 8)
-    direct, patches = runner.run_problem(settings, problem, picture, tmp_path, lambda case: None)
-    assert (direct["status"], patches["status"]) == ("ok", "mismatch")
-    assert "forward is off by" in patches["reason"]
-    assert "1 of 2 cases are wrong" in summary.verdict([direct, patches])[0]
+    def input_gradient(x, kernel, ct):
+        basis = np.eye(x.size).reshape(x.size, *x.shape)
+        return np.array([np.sum(ct * convolve(one, kernel)) for one in basis]).reshape(x.shape)
 
-    def crashing(problem, formulation, precision):
-        def crash(x, kernel):
-            raise RuntimeError("out of luck\nand more")
+    x, k, ct = given["x"], given.get("kernel"), given.get("cotangent")
+    match transform:
+        case "forward":
+            return [convolve(x, k)]
+        case "input_gradient":
+            return [input_gradient(x, k, ct)]
+        case "kernel_gradient":
+            return [kernel_gradient(x, k, ct)]
+        case "gradients":
+            return [input_gradient(x, k, ct), kernel_gradient(x, k, ct)]
+        case "forward_backward":
+            return [convolve(x, k), input_gradient(x, k, ct), kernel_gradient(x, k, ct)]
+        case "jvp":
+            dx, dk = given["x_tangent"], given["kernel_tangent"]
+            return [convolve(x, k), convolve(x + dx, k + dk) - convolve(x, k) - convolve(dx, dk)]
+        case "vmap":
+            return [np.array([convolve(x, one) for one in given["kernels"]])]
+        case "vmapped_kernels":
+            return [np.array([kernel_gradient(x, one, convolve(x, one)) for one in given["kernels"]])]
+        case "per_example_gradients":
+            return [np.array([kernel_gradient(x[i : i + 1], k, ct[i : i + 1]) for i in range(len(x))])]
+    for _ in range(4):
+        k = k - given["rate"] * kernel_gradient(x, k, convolve(x, k))
+    return [k]
 
-        return crash if formulation == "patches" else right(problem, formulation, precision)
 
-    monkeypatch.setattr(runner.photograph, "program", crashing)
-    direct, patches = runner.run_problem(settings, problem, picture, tmp_path, lambda case: None)
-    assert (direct["status"], patches["status"]) == ("ok", "failed")
-    assert patches["reason"] == "RuntimeError: out of luck"
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_truth_is_the_derivative_of_the_loops(transform):
+    for problem in problems(layers=LAYERS, transforms=[transform], formulations=["direct"], dtypes=["float64"]):
+        call = problem.call
+        assert call is not None
+        with needs_float64([problem]):
+            given = programs.draw(problem, call, 3)
+        judge = oracle.conv_transpose if call.transposed else oracle.conv
+        loops = reference.conv_transpose if call.transposed else reference.conv
+
+        def convolve(x, kernel, loops=loops, call=call):
+            return loops(x, kernel, **call.arguments)
+
+        found = truth(transform, lambda x, k, ct=None, judge=judge, call=call: judge(x, k, ct, **call.arguments), given)
+        expected = finite_difference(transform, convolve, given)
+        for one, other in zip(found.values, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
+        assert all(np.all(np.abs(v) <= a * (1 + 1e-12)) for v, a in zip(found.values, found.absolute, strict=True))
 
 
-def test_a_black_picture_proves_nothing(tmp_path: Path):
-    settings, (problem,) = planned(TEXT)
-    (tmp_path / record.PICTURES).mkdir()
-    lines = runner.run_problem(settings, problem, np.zeros((8, 8, 3), np.float32), tmp_path, lambda case: None)
-    assert {line["status"] for line in lines} == {"mistrusted"}
+def run(problem: plan.Problem, contender: str, folder: Path) -> dict:
+    return Session(Path(), folder).prepare(problem, contender).line
 
 
-def test_what_jconv_refuses_is_a_config_error():
-    text = TEXT.replace("[[1, -1]]", "[[1, 2, 3]]").replace("]]}]", "]], padding: 9, padding_mode: reflect}]")
-    document = parse(text, "bad.yaml")
-    settings = config.validate(document)
-    with pytest.raises(ConfigError, match=r"bad\.yaml:8:11: error: filters\.0: edge: .*reflects"):
-        runner.check(plan.plan(settings, document), document)
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_every_transform_agrees_and_a_slip_of_a_thousandth_does_not(transform, tmp_path, monkeypatch):
+    planned = problems(layers=LAYERS, transforms=[transform], formulations=["direct", "shifts"])
+    for problem in planned:
+        line = run(problem, "shifts", tmp_path)
+        assert line["status"] == "ok", line
+        assert line["repeatable"] is True
+        assert 0 < line["error"] < line["tolerance"]
+    right = programs.convolution
+
+    def slipped(call, formulation, precision):
+        f = right(call, formulation, precision)
+        return lambda x, kernel: f(x, kernel) * 1.001
+
+    monkeypatch.setattr(programs, "convolution", slipped)
+    for problem in planned:
+        line = run(problem, "shifts", tmp_path)
+        assert line["status"] == "mismatch", line
+        assert "above its tolerance of" in line["reason"]
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+def test_every_dtype_agrees(dtype, tmp_path):
+    planned = problems(layers=LAYERS, transforms=["gradients", "scan"], formulations=["patches"], dtypes=[dtype])
+    with needs_float64(planned):
+        for problem in planned:
+            line = run(problem, "patches", tmp_path)
+            assert line["status"] == "ok", line
+            assert line["dtype"] == dtype
+
+
+def test_integers_are_exact(tmp_path):
+    (problem, _) = problems(layers=LAYERS, values="integers", formulations=["shifts"])
+    assert run(problem, "shifts", tmp_path)["error"] == 0
+
+
+def test_a_crash_is_a_failure_in_one_line(tmp_path, monkeypatch):
+    def crash(call, formulation, precision):
+        raise RuntimeError("out of luck\nand more")
+
+    monkeypatch.setattr(programs, "convolution", crash)
+    problem = problems(layers=LAYERS, formulations=["shifts"])[0]
+    line = run(problem, "shifts", tmp_path)
+    assert (line["status"], line["reason"]) == ("failed", "RuntimeError: out of luck")
+
+    def full(call, formulation, precision):
+        raise MemoryError
+
+    monkeypatch.setattr(programs, "convolution", full)
+    assert run(problem, "shifts", tmp_path)["status"] == "out_of_memory"
+
+
+def test_what_is_mostly_zero_proves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        programs, "draw", lambda *_: {"x": np.zeros((2, 5, 5, 4), "f"), "kernel": np.ones((3, 2, 2, 2), "f")}
+    )
+    problem = problems(layers=LAYERS, formulations=["shifts"])[0]
+    assert run(problem, "shifts", tmp_path)["status"] == "mistrusted"
+
+
+def test_direct_is_the_judge_where_numpy_would_take_too_long(tmp_path, monkeypatch):
+    from jconv.lab import bench
+
+    problem = problems(layers=LAYERS, transforms=["gradients"], formulations=["fft"])[0]
+    small = run(problem, "fft", tmp_path)
+    monkeypatch.setattr(bench, "MOST_PRODUCTS", 1)
+    large = run(problem, "fft", tmp_path)
+    assert (small["checked_against"], large["checked_against"]) == ("float64 oracle", "direct")
+    assert large["status"] == "ok"
+    assert large["tolerance"] == pytest.approx(small["tolerance"], rel=1e-5)
+
+
+@pytest.mark.parametrize("window", [2, 3, 4, 5])
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (3, 1), (1, 2), (2, 2), (3, 2)])
+def test_overlap_is_even_inside_exactly_where_the_rule_says(window, stride, dilation, tmp_path):
+    layers = (
+        f"\n  - {{name: up, window: [{window}], stride: {stride}, dilation: {dilation}, "
+        "transposed: true, channels: 2}\n"
+        "  - {name: conv, window: [3], padding: SAME}\n"
+    )
+    up, conv = problems(kind="arithmetic", size=16, layers=layers, batch=None, networks=None)
+    line = run(up, "geometry", tmp_path)
+    even = stride == 1 or (window % stride == 0 and math.gcd(stride, dilation) == 1)
+    assert line["overlap_even"] == even
+    assert (len(line["overlap_inside"]) == 1) == even
+    assert line["output_size"] == [15 * stride + dilation * (window - 1) + 1]
+    assert (line["parameters"], line["multiplications"]) == (2 * window, 2 * window * 16)
+    after = run(conv, "geometry", tmp_path)
+    assert after["input_size"] == after["output_size"] == line["output_size"]
+    assert "receptive_field" not in after  # what a transposed layer sees depends on the place
+
+
+def test_a_stack_adds_up_to_its_receptive_field(tmp_path):
+    layers = "".join(f"\n  - {{name: d{d}, window: 3, dilation: {d}, padding: SAME}}" for d in (1, 2, 4))
+    found = [
+        run(p, "geometry", tmp_path)
+        for p in problems(kind="arithmetic", size=20, layers=layers, batch=None, networks=None)
+    ]
+    assert [line["receptive_field"]["size"] for line in found] == [[3, 3], [7, 7], [15, 15]]
+    assert [line["receptive_field"]["jump"] for line in found] == [[1, 1]] * 3

@@ -10,6 +10,7 @@ import pytest
 import reference
 
 import jconv
+from jconv.formulations.sparse import toeplitz_sparse
 
 F = np.array([1.0, 2.0, 3.0], np.float32)
 G = np.array([0.0, 1.0, 0.5], np.float32)
@@ -268,6 +269,9 @@ def test_matrices_and_index_patterns_are_the_convolution(arguments) -> None:
     y = jconv.conv(x, kernel, groups=2, **arguments)
     matrix = jconv.toeplitz_matrix(kernel, (6, 7), groups=2, **arguments)
     np.testing.assert_array_equal(matrix @ x.ravel(), y.ravel())
+    triplets = toeplitz_sparse(kernel, jconv.conv_geometry(x.shape, kernel.shape, groups=2, **arguments))
+    np.testing.assert_array_equal(triplets.todense(), matrix)
+    assert triplets.nse == np.count_nonzero(jconv.toeplitz_matrix(jnp.ones_like(kernel), (6, 7), groups=2, **arguments))
     axes = [
         {key: value[axis] if isinstance(value, tuple) else value for key, value in arguments.items()} for axis in (0, 1)
     ]

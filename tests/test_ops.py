@@ -175,6 +175,13 @@ def test_dtypes(rng):
     )
 
 
+def test_local_sums_in_a_wider_result():
+    with jax.enable_x64(True):
+        x, kernel = jnp.full((3, 2), 1 + 2.0**-20, jnp.float32), jnp.full((2, 2, 2, 1), 1 + 2.0**-20, jnp.float32)
+        y = local_conv(x, kernel, preferred_element_type="float64")
+        np.testing.assert_allclose(y, np.full((2, 1), 4 * (1 + 2.0**-20) ** 2), rtol=1e-14)
+
+
 def test_empty_batch():
     x = jnp.zeros((0, 5, 2))
     assert depthwise_conv(x, jnp.ones((2, 1, 2))).shape == (0, 4, 2)
@@ -208,14 +215,14 @@ FACTOR = jnp.ones((2, 1, 2, 3))
         (
             lambda: separable_conv(X, jnp.ones((3, 3, 1, 2)), jnp.ones((1, 1, 2, 3), "bfloat16")),
             GeometryError,
-            r"separable_conv: pointwise_kernel must have x's dtype; got bfloat16 and float32",
+            r"separable_conv: x and pointwise_kernel must have the same dtype; got float32 and bfloat16",
         ),
         (lambda: spatially_separable_conv(X, [FACTOR]), GeometryError, r"factors must be two or more"),
         (lambda: spatially_separable_conv(X, [FACTOR, FACTOR[..., :2]]), GeometryError, r"factors must be two or more"),
         (
             lambda: spatially_separable_conv(X, [FACTOR.astype("int8")] * 2),
             GeometryError,
-            r"spatially_separable_conv: factors must have x's dtype",
+            r"spatially_separable_conv: x and factors must have the same dtype",
         ),
         (
             lambda: spatially_separable_conv(X[:, :1], [FACTOR, FACTOR]),

@@ -204,7 +204,11 @@ X = jnp.ones((1, 4, 4, 1))
             r"max_pool: window must be a sequence of ints, one per space axis",
         ),
         (lambda: max_pool(X, ()), GeometryError, r"max_pool: window must be a sequence"),
-        (lambda: max_pool(X, (0, 2)), GeometryError, r"max_pool: window must be at least 1"),
+        (
+            lambda: max_pool(X, (0, 2)),
+            GeometryError,
+            r"max_pool: window must be an int, .* at least 1; got window=\(0, 2\)",
+        ),
         (lambda: max_pool(X, (2, 2), stride=0), GeometryError, r"max_pool: stride must be an int"),
         (lambda: max_pool(X, (2, 2), dilation=(1, -1)), GeometryError, r"max_pool: dilation must be an int"),
         (lambda: max_pool(X, (2, 2, 2, 2)), GeometryError, r"max_pool: x must have at least 5 axes"),
@@ -222,6 +226,8 @@ X = jnp.ones((1, 4, 4, 1))
         ),
         (lambda: lp_pool(X, 0.5, (2, 2)), GeometryError, r"lp_pool: p must be finite and at least 1"),
         (lambda: lp_pool(X, float("inf"), (2, 2)), GeometryError, r"lp_pool: p must be finite.*max_pool"),
+        (lambda: lp_pool(X, (2, 2), 2), GeometryError, r"lp_pool: p must be finite.*got p=\(2, 2\)"),  # pyright: ignore
+        (lambda: max_pool(X, (2.0, 2)), GeometryError, r"max_pool: window must be an int"),  # pyright: ignore
         (lambda: lp_pool(X.astype("int8"), 2, (2, 2)), UnsupportedError, r"lp_pool: x must be floating"),
     ],
 )

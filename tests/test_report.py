@@ -1,19 +1,24 @@
-"""The report by what it shows, parsed as a browser would, from records written by hand."""
+"""The report as text: its parts by what the records hold, every word escaped, every page whole and small."""
 
 import json
+import re
+import subprocess
+import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
-import numpy as np
 import pytest
+from report_records import HOSTILE, KINDS, Line, everything, folder_of, growing, line, ratio, scaling, status, training
 
-from jconv.lab import images, record, report
+from jconv.errors import ConfigError
+from jconv.lab import figures, growth, record, report, summary
+from jconv.lab.report import budget
 
 VOID = {"meta", "img", "br"}
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 class Page(HTMLParser):
-    """Collects tables, pictures, headings and links, and checks that tags are closed in order."""
+    """Collects tags and texts, and checks that tags are closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -29,6 +34,10 @@ class Page(HTMLParser):
         if tag not in VOID:
             self.open.append(tag)
 
+    def handle_startendtag(self, tag, attrs):
+        """Note a tag that closes itself, as in SVG."""
+        self.tags.append((tag, dict(attrs)))
+
     def handle_endtag(self, tag):
         """Check that the innermost tag is closed."""
         assert self.open.pop() == tag
@@ -42,134 +51,250 @@ class Page(HTMLParser):
         """Return the attributes of every such tag."""
         return [attributes for name, attributes in self.tags if name == tag]
 
-
-def line(problem: str, formulation: str, **more: object) -> dict[str, object]:
-    made: dict[str, object] = {
-        "case": f"{problem}/n1_i4x4c1/{formulation}",
-        "problem": problem,
-        "formulation": formulation,
-        "status": "ok",
-        "reason": "",
-    }
-    for part in ("forward", "x_gradient", "kernel_gradient"):
-        made |= {f"{part}_error": 1e-8, f"{part}_tolerance": 1e-6, f"{part}_epsilons": 0.25}
-    for direction, seconds in (("forward", 0.001), ("gradient", 0.002)):
-        ratio = {"median": 1.0, "low": 1.0, "high": 1.0, "pairs": 3}
-        made |= {
-            f"{direction}_s": seconds,
-            f"{direction}_samples_s": [seconds] * 3,
-            f"{direction}_ratio": ratio,
-        }
-    return made | {"lower_s": 0.1, "compile_s": 0.2, "gradient_lower_s": 0.1, "gradient_compile_s": 0.3} | more
+    def said(self, tag: str) -> list[str]:
+        """Return the texts right inside such tags."""
+        return [text for name, text in self.texts if name == tag]
 
 
-def folder_of(path: Path, lines: list[dict[str, object]]) -> Path:
-    (path / record.PICTURES).mkdir()
-    (path / record.RESULTS).touch()
-    for entry in lines:
-        record.append(path, entry)
-    record.write_environment(path, {"platform": "cpu", "device": "cpu", "devices": 1})
-    (path / record.RESOLVED).write_text("name: <b>bold</b>\n")
-    images.write_picture(path / record.PICTURES / "input.png", np.zeros((4, 4, 3)))
-    for name in ("oracle", "direct", "fft"):
-        images.write_picture(path / record.PICTURES / f"sobel.{name}.png", np.eye(4), limit=1.0)
-    return path
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    fast = {"median": 0.2, "low": 0.18, "high": 0.25, "pairs": 3}
-    unsure = {"median": 0.9, "low": 0.7, "high": 1.2, "pairs": 3}
-    return folder_of(
-        tmp_path,
-        [
-            line("sobel", "direct", picture="pictures/sobel.direct.png"),
-            line("sobel", "fft", picture="pictures/sobel.fft.png", forward_s=0.0002, forward_ratio=fast),
-            line("deep", "direct", forward_s=0.0035),
-            line("deep", "fft", gradient_ratio=unsure, chose="direct", chose_because="the default"),
-            {
-                "case": "huge/n1/fft",
-                "problem": "huge",
-                "formulation": "fft",
-                "status": "unsupported",
-                "reason": "9 MiB > 8",
-            },
-        ],
-    )
-
-
-def test_it_is_one_small_file_without_scripts(run):
-    path = report.write(run)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_a_whole_page_of_its_own_without_anything_from_outside(kind, tmp_path):
+    path = report.write(folder_of(tmp_path / "run", KINDS[kind]()))
     text = path.read_text()
-    assert path.stat().st_size < 500 * 1024
     page = Page(text)
     assert page.open == []
-    assert {"script", "link", "iframe"}.isdisjoint(name for name, _ in page.tags)
-    assert "http" not in text
+    assert path.stat().st_size < budget.MOST
+    assert {"link", "iframe", "object", "base"}.isdisjoint(name for name, _ in page.tags)
+    assert "http:" not in text and "https:" not in text
     assert all((image["src"] or "").startswith("data:image/png;base64,") for image in page.all("img"))
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    pointed = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
+    assert pointed <= set(ids)
 
 
-def test_the_verdict_comes_first(run):
-    page = Page(report.render(run))
-    assert next(text for tag, text in page.texts if tag == "h1").startswith("All 4 computed cases agree with float64")
-    sentences = [text for tag, text in page.texts if tag == "p"]
-    assert sentences[0] == "Refused, each with its reason: 1."
-    assert any("most on sobel: fft takes 0.20 of its time [0.18, 0.25]" in text for text in sentences)
+@pytest.mark.parametrize(
+    ("kind", "sections"),
+    [
+        ("timing", "winners machine time agreement memory refused auto appendix"),
+        ("wrong", "winners machine wrong time agreement memory refused appendix"),
+        ("photograph", "winners machine pictures time agreement memory appendix"),
+        ("scaling", "winners machine time scaling agreement memory appendix"),
+        ("growing", "machine time agreement memory appendix"),
+        ("training", "machine wrong training appendix"),
+        ("arithmetic", "machine arithmetic appendix"),
+    ],
+)
+def test_sections_appear_by_what_the_records_hold(kind, sections, tmp_path):
+    page = Page(report.render(folder_of(tmp_path / "run", KINDS[kind]())))
+    assert [section["id"] for section in page.all("section")] == sections.split()
+    assert [link["href"] for link in page.all("a")] == [f"#{key}" for key in sections.split()]
 
 
-def test_every_picture_says_what_it_shows(run):
-    page = Page(report.render(run))
+def test_all_sections_keep_their_order(tmp_path):
+    page = Page(report.render(folder_of(tmp_path / "run", everything())))
+    order = "winners machine wrong pictures arithmetic time scaling agreement memory training refused auto appendix"
+    assert [section["id"] for section in page.all("section")] == order.split()
+
+
+def test_the_verdict_comes_first(tmp_path):
+    page = Page(report.render(folder_of(tmp_path / "run", KINDS["timing"]())))
+    assert page.said("h1") == [
+        "All 32 computed cases agree with the truth (float64; direct where that takes too long); "
+        "the worst uses 10% of its tolerance."
+    ]
+    first = page.said("li")[:3]
+    assert first[:2] == ["Refused, each with its reason: 8.", "Not the same bits at a second call: 4 cases."]
+    assert "most on stem: fft takes 0.20 of its time [0.18, 0.25]" in first[2]
+    assert f"fft, 0.200 ms: 0.20×{NO_BREAK}[0.18,{NO_BREAK}0.25] FASTER" in page.said("td")
+
+
+def test_cells_say_in_words_what_their_colour_says(tmp_path):
+    text = report.render(folder_of(tmp_path / "run", KINDS["timing"]()))
+    for colour, word in (("fast-3", "FASTER"), ("slow-3", "SLOWER"), ("same", "SAME"), ("unsure", "UNSURE")):
+        cells = re.findall(rf'<td class="{colour}">(.*?)</td>', text)
+        assert cells and all(word in cell for cell in cells)
+    assert re.findall(r'<td class="mean">([^<]+)', text)[:3] == ["reference", "0.45×", "5.00×"]
+    assert "10% †" in text and "not repeatable" in text
+
+
+def test_what_is_wrong_stands_with_the_command_that_runs_it_alone(tmp_path):
+    text = report.render(folder_of(tmp_path / "run", KINDS["wrong"]()))
+    page = Page(text)
+    assert page.said("h1") == ["4 of 6 cases are wrong: 1 failed, 1 mismatch, 1 timeout, 1 out of memory."]
+    case = KINDS["wrong"]()[1]["case"]
+    assert f"jconv run config.yaml --only '{case}'" in page.said("code")
+    assert {"<b>bold</b> is off by inf", "ValueError: it's broken", "more than 8192 MiB"} <= set(page.said("td"))
+    assert {"not finite", "mismatch", "failed", "timeout", "out of memory"} <= set(page.said("td"))
+
+
+def test_names_and_reasons_are_text(tmp_path):
+    folder = folder_of(tmp_path / "run", KINDS["wrong"](), device="<img src=x onerror=alert(1)>", rerun="a & <b>")
+    text = report.render(folder)
+    page = Page(text)
+    assert len(page.all("script")) == 1
+    assert "<b>bold</b>" not in text and "<img" not in text
+    assert HOSTILE in page.said("th")
+
+
+def test_hostile_names_in_figures_are_text(tmp_path):
+    lines = [one | {"layer": one["layer"].replace("dense", f"{HOSTILE}$x_y$中")} for one in scaling()]
+    page = Page(report.render(folder_of(tmp_path / "run", lines)))
+    assert len(page.all("script")) == 1
+    assert any(f"{HOSTILE}$x_y$中" in text for text in page.said("text"))
+
+
+def test_scaling_says_exponents_and_crossings(tmp_path):
+    page = Page(report.render(folder_of(tmp_path / "run", scaling())))
+    assert (
+        "Forward, dense: time grows as image to the power 1.00 [1.00, 1.00] by fft, 2.00 [2.00, 2.00] by direct."
+        in (page.said("li"))
+    )
+    crossing = "direct is faster below image ≈ 32, fft above; surely so at 16 and 64"
+    assert f"Forward, dense: {crossing}." in page.said("li")
+    assert {"direct→fft", "fft: power 1.00", "direct: power 2.00"} <= set(page.said("text"))
+
+
+def test_many_crossings_keep_their_words_apart(tmp_path):
+    lines = scaling({"direct": 2, "fft": 1, "shifts": 1.1, "patches": 0.9})
+    assert len(growth.crossings(growth.families(lines, "seconds")[0], 0.05)) == 3
+    assert "direct→shifts" in Page(report.render(folder_of(tmp_path / "run", lines))).said("text")
+
+
+def test_errors_stand_beside_the_laws_of_theory(tmp_path):
+    page = Page(report.render(folder_of(tmp_path / "run", growing())))
+    words = "Forward, dense, float32: the error (RMS) grows as in_channels to the power 0.50 by direct."
+    assert words in page.said("li")
+    assert {"√n", "n", "fft: power 0.50"} <= set(page.said("text"))
+
+
+def test_a_sweep_of_the_seed_is_no_axis():
+    lines = [line(f"a@seed={seed}", "direct", variant={"seed": seed}) for seed in range(1, 5)]
+    assert growth.families(lines, "seconds") == []
+    lines = [line(f"a@size={n},flag=True", "fft", variant={"size": n, "flag": True}) for n in (1, 2, 3)]
+    [family] = growth.families(lines, "seconds")
+    assert (family.layer, family.axis) == ("a, flag=True", "size")
+
+
+def test_training_has_curves_and_a_table(tmp_path):
+    page = Page(report.render(folder_of(tmp_path / "run", training())))
+    titles = page.said("title")
+    assert [title.partition(" by")[0] for title in titles[1:]] == ["Training loss", "Test accuracy", "Drift"]
+    cells = page.said("td")
+    assert "96.10% [96.00%, 96.20%]" in cells and "2.00×" in cells and "61,706" in cells
+    assert "Fastest training: shifts, 2,001 examples a second; slowest: fft, 500." in page.said("li")
+
+
+def test_arithmetic_shows_sizes_fields_and_checkerboards(tmp_path):
+    page = Page(report.render(folder_of(tmp_path / "run", KINDS["arithmetic"]())))
+    assert page.said("h1") == ["Sizes through 4 layers, by arithmetic alone."]
+    assert "04-uneven: unequally many taps write to neighbours, a checkerboard." in page.said("li")
+    assert {"64×64", "129×129", "11×11", "1, 2, 4 (even)", "1, 2, 4 (uneven)"} <= set(page.said("td"))
+    assert {"Overlap of 03-even", "Overlap of 04-uneven"} <= set(page.said("h3"))
+
+
+def test_every_picture_and_figure_says_what_it_shows(tmp_path):
+    page = Page(report.render(folder_of(tmp_path / "run", everything())))
     assert [image["alt"] for image in page.all("img")] == [
         "The photograph, cut square and shrunk",
         "The photograph through sobel, by the float64 oracle",
         "The photograph through sobel, by direct",
         "The photograph through sobel, by fft",
     ]
+    drawn = page.all("svg")
+    assert len(drawn) >= 8 and all(one["role"] == "img" and one["aria-labelledby"] for one in drawn)
+    assert len(page.said("title")) == len(page.said("desc")) + 1 == len(drawn) + 1
+    assert all(heading.get("scope") in ("row", "col", "rowgroup") for heading in page.all("th"))
 
 
-def test_cells_carry_colour_and_number(run):
-    page = Page(report.render(run))
-    classes = {attributes.get("class") for attributes in page.all("td")}
-    assert {"good-3", "fast-3", "same", "refused", "none"} <= classes
-    cells = [text for tag, text in page.texts if tag == "td"]
-    small = [text for tag, text in page.texts if tag == "small"]
-    assert {"0.25", "0.2", "3.5", "refused"} <= set(cells)
-    assert "0.20× [0.18,\N{NO-BREAK SPACE}0.25]" in small
-    assert "9 MiB > 8" in cells
+def test_a_picture_of_another_folder_is_not_shown(tmp_path):
+    secret = tmp_path / "secret.png"
+    _ = secret.write_bytes(b"secret")
+    lines = [line("sobel", "direct", picture="../secret.png"), line("sobel", "fft", picture="pictures/gone.png")]
+    text = report.render(folder_of(tmp_path / "run", lines))
+    assert "c2VjcmV0" not in text
+    assert "missing: ../secret.png" in text and "missing: pictures/gone.png" in text
 
 
-def test_colours_for_dark_and_paper_and_scopes_for_readers(run):
-    text = report.render(run)
-    assert "@media (prefers-color-scheme: dark)" in text
-    assert "@media print" in text
-    headings = Page(text).all("th")
-    assert headings
-    assert all(heading.get("scope") in ("row", "col") for heading in headings)
+def test_refusals_of_one_reason_share_a_row(tmp_path):
+    lines = [status(f"l{n}", "toeplitz", "unsupported", f"the matrix takes {n},000 MiB") for n in range(1, 10)]
+    page = Page(report.render(folder_of(tmp_path / "run", lines)))
+    assert page.said("h1") == ["No case was computed."]
+    cells = page.said("td")
+    assert "l1, l2, l3, l4, l5, l6 and 3 more" in cells
+    assert "the matrix takes 1,000 MiB (The others: the same with other numbers.)" in cells
 
 
-def test_what_is_wrong_stands_above_all_tables(run):
-    record.append(run, line("sobel", "patches", status="failed", reason="<script>alert(1)</script>"))
-    record.append(run, line("deep", "patches", status="mismatch", reason="off", forward_error=float("nan")))
-    text = report.render(run)
-    page = Page(text)
-    assert "2 of 7 cases are wrong: 1 mismatched, 1 failed." in [data for tag, data in page.texts if tag == "h1"]
-    assert text.index("What is wrong") < text.index("The problems")
-    assert not page.all("script")
-    assert "<b>bold</b>" not in text
-    assert "mismatch" in [data for tag, data in page.texts if tag == "small"]
+def test_figures_take_the_colours_of_the_page():
+    curve = figures.Line("direct", [1, 2, 4], [0.001, 0.0, None], "direct")
+    about = {"title": "t", "description": "d", "x_label": "x", "y_label": "y", "log": "xy", "ticks": [1, 2, 4]}
+    drawn = figures.curves([curve], key="k", **about)
+    assert drawn == figures.curves([curve], key="k", **about)
+    assert "#0" not in drawn and "var(--ink)" in drawn and "xmlns" not in drawn
+    looks = [tuple(map(str, figures.looks(name).values())) for name in (*summary.PEERS, "direct", "fft", "auto", "new")]
+    assert len(set(looks)) == len(looks)
 
 
-def test_it_comes_from_the_records_alone(run):
-    first = report.render(run)
-    assert report.render(run) == first
-    (run / record.RESULTS).write_text(json.dumps(line("only", "direct")) + "\n")
-    assert report.render(run) != first
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [(150, "The first (\\d+) of 600: (\\d+) rows are left out"), (450, "(\\d+) of (450) rows are left out")],
+)
+def test_a_huge_run_stays_small_and_says_what_is_left_out(layers, words, tmp_path):
+    lines = [line(f"layer-{n}", name) for n in range(layers) for name in ("direct", "fft", "patches", "auto")]
+    path = report.write(folder_of(tmp_path / "run", lines))
+    assert 0.8 * budget.MOST < path.stat().st_size <= budget.MOST
+    text = path.read_text()
+    assert re.search(words, text)
+    assert "results.jsonl, and `jconv export RUN` writes them" in text
 
 
-def test_a_run_without_reference_or_gradients_has_a_report(tmp_path):
-    bare = line("deep", "fft")
-    for key in [key for key in bare if key.startswith(("gradient", "x_", "kernel_")) or key.endswith("_ratio")]:
-        del bare[key]
-    page = Page(report.render(folder_of(tmp_path, [bare])))
-    assert "Both gradients" not in [text for _, text in page.texts]
-    assert "Forward" in [text for tag, text in page.texts if tag == "h3"]
+def test_it_comes_from_the_records_alone(tmp_path):
+    folder = folder_of(tmp_path / "run", KINDS["timing"]())
+    first = report.render(folder)
+    assert report.render(folder) == first
+    _ = (folder / record.RESULTS).write_text(json.dumps(line("only", "direct")) + "\n")
+    assert report.render(folder) != first
+    (folder / record.RESOLVED).unlink()
+    assert "config.resolved.yaml is missing" in report.render(folder)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (None, "must be a run's folder; got .*results.jsonl: No such file"),
+        ("", "a run's folder must hold records"),
+        ('{"case": "a"}\n', "line 1 of results.jsonl is no record"),
+        ('{"case": "a", "formulation": "fft", "status": "ok"}\n', "this one lacks kind, problem, layer, dtype"),
+    ],
+)
+def test_a_folder_without_records_is_one_clear_error(lines, words, tmp_path):
+    if lines is not None:
+        _ = (tmp_path / record.RESULTS).write_text(lines)
+    with pytest.raises(ConfigError, match=words):
+        _ = report.write(tmp_path)
+
+
+def test_one_formulation_alone_has_a_report(tmp_path):
+    bare: Line = line("deep", "fft", ratio=None, verdict=None, temp_bytes=None, peak_bytes=None, kind="agreement")
+    page = Page(report.render(folder_of(tmp_path / "run", [bare], noise_floor=None, roofline=None)))
+    assert "Both gradients" not in page.said("h3")
+    assert "geometric mean" not in page.said("th")
+
+
+def test_what_no_reference_was_timed_beside_still_has_a_winner():
+    alone = [line("a", "fft", ratio=None, verdict=None), line("a", "patches", ratio=None, verdict=None, seconds=0.5)]
+    best = summary.fastest(alone)
+    assert best is not None and best["formulation"] == "fft"
+    assert summary.verdict(alone)[1:] == []
+
+
+def test_a_machine_that_calls_equal_programs_different_says_so(tmp_path):
+    lines = [line(f"a{n}", "direct", again_ratio=ratio(1.3)) for n in range(4)]
+    page = Page(report.render(folder_of(tmp_path / "run", lines)))
+    assert any("4 of 4 would have been called a difference: trust no smaller one." in text for text in page.said("p"))
+
+
+def test_it_needs_no_jax(tmp_path):
+    folder = folder_of(tmp_path / "run", everything())
+    code = f"import sys; from pathlib import Path; from jconv.lab import report; report.write(Path({str(folder)!r}))"
+    _ = subprocess.run([sys.executable, "-c", f"{code}; assert 'jax' not in sys.modules"], check=True)
+    assert (folder / record.REPORT).is_file()

@@ -223,6 +223,16 @@ def test_export(name, problem):
     same(name, exported.call(x, kernel), jax.grad(functools.partial(loss, g), (0, 1))(x, kernel))
 
 
+@pytest.mark.parametrize("name", ["auto", "direct", "patches", "shifts"])
+@pytest.mark.parametrize("mode", ["zeros", "edge"])
+def test_export_with_sizes_left_open(name, mode):
+    x, kernel, arguments = integers((3, 9, 2), 17), integers((3, 2, 3), 18), {"padding": 1, "padding_mode": mode}
+    f = functools.partial(jconv.conv, kernel=kernel, formulation=name, **arguments)
+    batch, size = export.symbolic_shape("n, h", constraints=["h >= 3"])
+    exported = export.export(jax.jit(f))(jax.ShapeDtypeStruct((batch, size, 2), jnp.float32))
+    same(name, exported.call(x), jconv.conv(x, kernel, **arguments))
+
+
 COMPILED = []
 jax.monitoring.register_event_duration_secs_listener(
     lambda event, *_, **__: COMPILED.append(event) if event.endswith("backend_compile_duration") else None
