@@ -149,7 +149,7 @@ def finite_difference(transform: str, convolve, given: dict[str, Any]) -> list[n
         basis = np.eye(x.size).reshape(x.size, *x.shape)
         return np.array([np.sum(ct * convolve(one, kernel)) for one in basis]).reshape(x.shape)
 
-    x, k, ct = given["x"], given.get("kernel"), given.get("cotangent")
+    x, k, ct = (given.get(name, np.empty(0)) for name in ("x", "kernel", "cotangent"))
     match transform:
         case "forward":
             return [convolve(x, k)]
