@@ -20,7 +20,18 @@ measure: {rounds: 12, seconds: 0.05, resamples: 100}
 sweep: {layers.0.in_channels: [1, 2, 3]}
 layers: [{name: small, window: [3], in_channels: 2, out_channels: 2, size: 6}]
 """
-CLOCKS = {"lower_s", "compile_s", "first_s", "samples_s", "seconds", "stopped", "ratio", "verdict", "again_ratio"}
+CLOCKS = {
+    "lower_s",
+    "compile_s",
+    "first_s",
+    "samples_s",
+    "seconds",
+    "stopped",
+    "ratio",
+    "verdict",
+    "again_ratio",
+    "again_verdict",
+}
 
 
 def records(folder: Path) -> dict[str, dict]:
