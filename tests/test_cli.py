@@ -105,6 +105,7 @@ def test_a_used_folder_is_refused(finished):
         (["run", "nofile.yaml"], "run: input must be an image file that exists, or 'photo'; got 'gone.png'"),
         (["run", "small.yaml"], "run: input must be at least 12 pixels wide and high; got"),
         (["run", "window.yaml"], "layers.0: big: conv: window must fit the padded input; got a window that covers 13"),
+        (["run", "tiny.yaml", "--resume"], "run: --resume must know the folder to go on with; got no --out."),
         (["run", "tiny.yaml", "--out", "photo.png"], "run: --out must be a folder; got the file photo.png."),
         (["run", "tiny.yaml", "--out", "photo.png/x"], "run: --out must be a folder that can be written"),
         (["run"], "Missing argument 'CONFIG'"),
@@ -294,6 +295,7 @@ def test_compare_fails_on_a_slower_case(finished, tmp_path):
     (slow / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     result = jconv("compare", str(out), str(slow), "--fail-on-slower", "5%", cwd=tmp_path)
     assert result.returncode == 1, result.stdout + result.stderr
+    assert result.stdout.rstrip().endswith("patches is slower by more than 5%.")
     assert jconv("compare", str(out), str(slow), cwd=tmp_path).returncode == 0
 
 

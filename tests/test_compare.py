@@ -256,6 +256,16 @@ def test_what_is_no_run_is_refused(tmp_path, file, content):
         _ = compare.compare(a, b)
 
 
+def test_a_case_that_two_share_in_words_is_named_by_its_whole_string(pair_of):
+    lines = [{**line("fft"), "case": f"a/n{n}_i8c1_k3o1/forward/fft"} for n in (1, 2)]
+    comparison = pair_of([*lines, line("fft")], [*lines, line("fft")])
+    console = Console(width=160, force_terminal=False)
+    with console.capture() as capture:
+        console.print(compare.table(comparison))
+    assert all(f"a/n{n}_i8c1_k3o1/forward/fft" in capture.get() for n in (1, 2))
+    assert "· forward · fft" in capture.get()
+
+
 def test_the_table_shows_the_worst_first(pair_of):
     comparison = pair_of(
         [*run(0, fft=2.0, shifts=1.0), line("[bold]", "ok")], [*run(1, fft=1.0, shifts=1.3), line("[bold]", "failed")]
@@ -263,8 +273,8 @@ def test_the_table_shows_the_worst_first(pair_of):
     console = Console(width=160, force_terminal=False)
     with console.capture() as capture:
         console.print(compare.table(comparison))
-    rows = [row for row in capture.get().splitlines() if PROBLEM in row]
-    assert [row.split("/")[-1].split()[0] for row in rows] == ["shifts", "fft", "direct", "[bold]"]
+    rows = [row for row in capture.get().splitlines() if " · forward · " in row]
+    assert [row.split(" · ")[-1].split()[0] for row in rows] == ["shifts", "fft", "direct", "[bold]"]
     assert "ok → failed" in rows[3]
     assert rows[0].rstrip().endswith("SLOWER")
     assert "1.3" in rows[0]

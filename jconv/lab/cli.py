@@ -53,7 +53,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option("--out", help="A new or empty folder; by default a new one under runs/.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with what --out holds.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what --out holds; needs --out.")] = False,
     only: Annotated[
         str | None, typer.Option("--only", help="A case string, a pattern with *, or formulation=fft.")
     ] = None,
@@ -84,7 +84,7 @@ def run(
     for table in terminal.tables(results.records):
         console.print(table)
     for sentence in summary.verdict(results.records):
-        console.print(sentence, markup=False)
+        terminal.say(console, sentence)
     rerun = record.environment(results.folder).get("rerun", "jconv run")
     for bad in (line for line in results if line["status"] in summary.BAD):
         console.print(f"{bad['status']}: {bad['case']}: {bad['reason']}", markup=False, soft_wrap=True)
@@ -143,8 +143,8 @@ def list_formulations() -> None:
     table.add_row("auto", "chooses one of these for each problem", "", "", "")
     console = terminal.console()
     console.print(table)
-    console.print(f"Networks, for 'layers:': {', '.join(networks.names())}", markup=False)
-    console.print(f"Configs, for 'jconv run': {', '.join(loading.shipped_configs())}", markup=False)
+    terminal.say(console, f"Networks, for 'layers:': {', '.join(networks.names())}")
+    terminal.say(console, f"Configs, for 'jconv run': {', '.join(loading.shipped_configs())}")
 
 
 @app.command()
@@ -189,10 +189,13 @@ def compare(
     console = terminal.console()
     console.print(comparing.table(found))
     for line in found.lines():
-        console.print(line, markup=False)
+        terminal.say(console, line)
     if least is not None:
-        broken = [pair for pair in found.status_changes() if pair.b_status in summary.BAD]
-        slower_cases = found.regressions(least)
+        broken = [pair.case for pair in found.status_changes() if pair.b_status in summary.BAD]
+        slower_cases = [pair.case for pair in found.regressions(least)]
+        for cases, words in ((slower_cases, f"slower by more than {slower}"), (broken, "gone wrong")):
+            for case in cases:
+                terminal.say(console, f"FAIL: {case} is {words}.")
         if broken or slower_cases:
             raise typer.Exit(WRONG_RESULT)
 

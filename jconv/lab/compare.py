@@ -235,13 +235,14 @@ def table(comparison: Comparison) -> Table:
     made = Table(box=box.SIMPLE_HEAD, title=f"{comparison.b} against {comparison.a}", title_justify="left")
     for heading in ("case", "status"):
         made.add_column(heading, overflow="fold")
-    for heading in ("B ÷ A,\nratio to direct", "B ÷ A,\nin seconds"):
+    for heading in ("B ÷ A, as\nratio to direct", "B ÷ A,\nin seconds"):
         made.add_column(heading, justify="right")
+    names = _names([pair.case for pair in comparison.pairs])
     made.add_column("verdict")
     for pair in sorted(comparison.pairs, key=lambda pair: ORDER.index(pair.verdict)):
         status = pair.b_status if pair.a_status == pair.b_status else f"{pair.a_status} → {pair.b_status}"
         verdict = Text(pair.verdict, style=STYLES.get(pair.verdict, ""))
-        made.add_row(Text(pair.case), Text(status), _interval(pair.relative), _interval(pair.absolute), verdict)
+        made.add_row(Text(names[pair.case]), Text(status), _interval(pair.relative), _interval(pair.absolute), verdict)
     return made
 
 
@@ -316,7 +317,17 @@ def _relative(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None)
 
 
 def _interval(ratio: Ratio | None) -> str:
-    return "" if ratio is None else f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+    return "" if ratio is None else f"{ratio.median:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
+
+
+def _names(cases: Sequence[str]) -> dict[str, str]:
+    """Return a case's layer, transform and formulation in words; all of its string where another has the same."""
+    words = {}
+    for case in cases:
+        layer, *middle, transform, formulation = case.split("/") if case.count("/") > 1 else (case, "", "")
+        words[case] = f"{layer} · {transform} · {formulation}" if middle else case
+    counts = Counter(words.values())
+    return {case: word if counts[word] == 1 else case for case, word in words.items()}
 
 
 def _some(cases: Sequence[str]) -> str:

@@ -127,7 +127,7 @@ def run(
         The results.
 
     Raises:
-        ConfigError: If the config is wrong, or the folder cannot be used.
+        ConfigError: If the config is wrong, the folder cannot be used, or `resume` has no `out`.
 
     Example:
         >>> import tempfile
@@ -137,6 +137,11 @@ def run(
         >>> results.records[0]["receptive_field"]["size"]
         [5, 5]
     """
+    if resume and out is None:
+        raise ConfigError(
+            "run: --resume must know the folder to go on with; got no --out. Add --out and the folder that the "
+            "run printed when it began, such as --out runs/first."
+        )
     loaded, problems = planned(config, overrides)
     cases = check(problems, yes)
     wanted = selected(problems, only)

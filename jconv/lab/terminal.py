@@ -27,6 +27,11 @@ def console(stderr: bool = False) -> Console:
     return made
 
 
+def say(out: Console, sentence: str) -> None:
+    """Print a sentence: wrapped between words on a terminal, one line where nobody watches."""
+    out.print(sentence, markup=False, soft_wrap=not out.is_terminal)
+
+
 def again(rerun: str, case: str) -> str:
     """Return the command that runs one case alone.
 
