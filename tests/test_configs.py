@@ -89,6 +89,11 @@ def test_all_errors_come_at_once_each_at_its_place():
         ("name: again", "bad.yaml:6:1: error: name: the key 'name' stands twice"),
         ("size: '12'", "error: size: Input should be a valid integer; got '12'"),
         ("size: true", "error: size: Input should be a valid integer; got True"),
+        ("rounds: 9", "^ Did you mean 'measure.rounds'? allowed: "),
+        ("seconds: 9", "^ Did you mean 'measure.seconds' or 'limits.seconds'? allowed: "),
+        ("stride: 2", "^ Did you mean 'layers.0.stride'? allowed: "),
+        ("formulations: fft", "^ Is it a list? Write [fft]"),
+        ("formulations: All", "^ Did you mean 'all'?"),
         ("size: 0", "error: size: Input should be greater than or equal to 1; got 0"),
         ("x: " + "[" * 40, "error: nested deeper than 30 levels"),
         ("size: 99999999999999999999", "error: size: the number is too large"),
@@ -108,6 +113,7 @@ def test_a_bad_line_is_shown(line, words):
     [
         ("padding: SAM", "layers.0.padding: Input should be 'VALID', 'SAME', 'SAME_LOWER', 'FULL' or 'CAUSAL' or"),
         ("padding: SAM", "^ Did you mean 'SAME'?"),
+        ("padding: same", "^ Did you mean 'SAME'?"),
         ("padding_mode: mirror", "layers.0.padding_mode: Input should be 'zeros', 'circular', 'reflect' or 'edge'"),
         ("stride: [1, x]", "layers.0.stride.1: Input should be a valid integer; got 'x'"),
         ("stride: 0", "layers.0.stride: Input should be"),
@@ -123,7 +129,9 @@ def test_a_bad_layer_is_shown(entry, words):
 
 
 def test_names_cannot_leave_the_folder():
-    assert "layers.0.name: String should match pattern" in problems_of(GOOD.replace("name: a,", "name: ../a,"))
+    found = problems_of(GOOD.replace("name: a,", "name: ../a,"))
+    assert "layers.0.name: String should match pattern" in found
+    assert "^ letters, digits, '.', '_' and '-' only, a letter or digit first" in found
 
 
 def test_a_shipped_name_wins_over_a_folder_of_that_name(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 import re
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -210,7 +210,8 @@ def _translated(path: KeyPath, entries: list[Any], document: Document, root: typ
     others = [entry for entry in entries if entry["type"] != "missing"]
     if any(entry["type"] == "extra_forbidden" for entry in others):
         known = list(model.model_fields) if model else []
-        near = suggestion(str(path[-1]), known).strip()
+        deeper = " or ".join(map(repr, _deeper(root, path)))
+        near = f"Did you mean {deeper}?" if deeper else suggestion(str(path[-1]), known).strip()
         remedy = f"{near} allowed: {', '.join(known)}".strip()
         faults.append(Fault(document.keys[path], path, f"unknown key {path[-1]!r}", remedy))
     elif others:
@@ -220,9 +221,30 @@ def _translated(path: KeyPath, entries: list[Any], document: Document, root: typ
         got = others[0]["input"]
         reasons = list(dict.fromkeys(entry["msg"] for entry in others))
         reason = " or ".join([reasons[0], *(text.removeprefix("Input should be ") for text in reasons[1:])])
-        near = suggestion(got, words).strip() if isinstance(got, str) else ""
-        faults.append(Fault(value_place, path, f"{reason}; got {got!r}", near))
+        faults.append(Fault(value_place, path, f"{reason}; got {got!r}", _remedy(got, words, others)))
     return faults
+
+
+def _remedy(got: Any, words: Sequence[str], entries: Sequence[Any]) -> str:
+    """Return what to write in place of a wrong value, where that can be guessed."""
+    if not isinstance(got, str):
+        return ""
+    if any(entry["type"] == "string_pattern_mismatch" for entry in entries):
+        return "letters, digits, '.', '_' and '-' only, a letter or digit first"
+    near = next((f"Did you mean {word!r}?" for word in words if word.lower() == got.lower()), "")
+    # A list's own error knows none of its words: one formulation alone is the usual slip.
+    wants_list = all(entry["type"] in ("list_type", "literal_error") for entry in entries)
+    lone = f"Is it a list? Write [{got}]" if wants_list and any(e["type"] == "list_type" for e in entries) else ""
+    return near or suggestion(got, words).strip() or lone
+
+
+def _deeper(root: type[BaseModel], path: KeyPath) -> Iterator[str]:
+    """Yield the paths below a root's keys that end in the same word as an unknown key of the root: `measure.rounds`."""
+    if len(path) == 1:
+        for name, field in root.model_fields.items():
+            model = _model_in(field.annotation)
+            if model is not None and path[0] in model.model_fields:
+                yield f"{name}.0.{path[0]}" if name in ("layers", "filters") else f"{name}.{path[0]}"
 
 
 def _model_at(root: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:

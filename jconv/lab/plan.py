@@ -168,7 +168,9 @@ def _layers(layers: Any, variant: Variant, folder: Path) -> Iterator[tuple[KeyPa
     try:
         network = networks.read(layers, folder)
     except ConfigError as wrong:
-        raise error([Fault(variant.document.place(("layers",)), ("layers",), str(wrong))]) from None
+        raise error(
+            [Fault(variant.document.place(("layers",)), ("layers",), str(wrong).removeprefix("layers: "))]
+        ) from None
     for row in network.layers:
         known = {key: value for key, value in row.items() if key in Layer.model_fields}
         try:
