@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 
 import pytest
 from report_records import HOSTILE, KINDS, Line, everything, folder_of, growing, line, ratio, scaling, status, training
+from rich.console import Console
 
 from jconv.errors import ConfigError
-from jconv.lab import figures, growth, record, report, summary
+from jconv.lab import figures, growth, record, report, summary, terminal
 from jconv.lab.report import budget
 
 VOID = {"meta", "img", "br"}
@@ -76,12 +77,12 @@ def test_every_kind_has_a_whole_page_of_its_own_without_anything_from_outside(ki
     ("kind", "sections"),
     [
         ("timing", "winners machine time agreement memory refused auto appendix"),
-        ("wrong", "winners machine wrong time agreement memory refused appendix"),
-        ("photograph", "winners machine pictures time agreement memory appendix"),
+        ("wrong", "wrong winners machine time agreement memory refused appendix"),
+        ("photograph", "winners pictures machine time agreement memory appendix"),
         ("scaling", "winners machine time scaling agreement memory appendix"),
         ("growing", "machine time agreement memory appendix"),
-        ("training", "machine wrong training appendix"),
-        ("arithmetic", "machine arithmetic appendix"),
+        ("training", "wrong machine training appendix"),
+        ("arithmetic", "arithmetic machine appendix"),
     ],
 )
 def test_sections_appear_by_what_the_records_hold(kind, sections, tmp_path):
@@ -92,7 +93,7 @@ def test_sections_appear_by_what_the_records_hold(kind, sections, tmp_path):
 
 def test_all_sections_keep_their_order(tmp_path):
     page = Page(report.render(folder_of(tmp_path / "run", everything())))
-    order = "winners machine wrong pictures arithmetic time scaling agreement memory training refused auto appendix"
+    order = "wrong winners pictures arithmetic machine time scaling agreement memory training refused auto appendix"
     assert [section["id"] for section in page.all("section")] == order.split()
 
 
@@ -190,6 +191,37 @@ def test_arithmetic_shows_sizes_fields_and_checkerboards(tmp_path):
     assert "04-uneven: unequally many taps write to neighbours, a checkerboard." in page.said("li")
     assert {"64×64", "129×129", "11×11", "1, 2, 4 (even)", "1, 2, 4 (uneven)"} <= set(page.said("td"))
     assert {"Overlap of 03-even", "Overlap of 04-uneven"} <= set(page.said("h3"))
+
+
+def test_many_stacks_are_counted_and_one_training_result_is_the_headline(tmp_path):
+    even, uneven = KINDS["arithmetic"]()[2:]
+    lines = [{**line, "layer": f"up@n={n}{place}"} for n in range(3) for place, line in enumerate((even, uneven))]
+    first, told = summary.verdict(lines)
+    assert first == "Sizes through 6 layers, by arithmetic alone."
+    words = "Unequally many taps write to neighbours, a checkerboard, in 3 of 6 stacks: n=01; n=11; n=21."
+    assert told == words
+    good = [line for line in training() if line["status"] == "ok"]
+    sentences = summary.verdict(good)
+    assert sentences[0].startswith("Test accuracy, median over seeds: ")
+    assert len(set(sentences)) == len(sentences)
+
+
+@pytest.mark.parametrize(
+    ("kind", "heads", "cells"),
+    [
+        ("arithmetic", ["layer", "input", "output", "receptive field", "overlap"], ["64×64", "1–4 uneven"]),
+        ("training", ["network", "formulation", "test accuracy"], ["96.00%", "failed"]),
+        ("wrong", ["layer", "agree", "refused", "wrong"], ["∞"]),
+    ],
+)
+def test_the_terminal_shows_what_the_kind_asks_in_eighty_columns(kind, heads, cells):
+    console = Console(width=80, force_terminal=False)
+    with console.capture() as capture:
+        for table in terminal.tables(KINDS[kind]()):
+            console.print(table)
+    shown = capture.get()
+    assert all(word in shown for word in (*heads, *cells))
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_every_picture_and_figure_says_what_it_shows(tmp_path):

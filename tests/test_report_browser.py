@@ -163,11 +163,11 @@ def test_headings_are_seen_and_pictures_are_loaded(browser, pages):
     browser.show(pages["everything"])
     assert browser.texts("h1") == ["5 of 79 cases are wrong: 2 failed, 1 mismatch, 1 timeout, 1 out of memory."]
     assert browser.texts("h2") == [
-        "Winners",
-        "Machine and noise",
         "What is wrong",
+        "Winners",
         "Pictures",
         "Sizes, receptive fields, overlap",
+        "Machine and noise",
         "What do they cost?",
         "How does time grow?",
         "Do they agree?",

@@ -16,7 +16,7 @@ BAD = ("failed", "mismatch", "timeout", "out_of_memory")
 REFERENCE = "direct"
 PEERS = ("torch",)
 SHOWN = 3
-"""Crossings that the verdict tells of each family; the report has all."""
+"""Crossings of each family, and stacks, that the verdict tells of one by one; the report has all."""
 
 
 class Row(NamedTuple):
@@ -113,7 +113,8 @@ def verdict(records: Sequence[Record], floor: float = _timing.FLOOR) -> list[str
     for transform in transforms(records):
         mine = [line for line in records if line["transform"] == transform]
         sentences += _speed(mine, transform) + _peers(mine, transform)
-    return [*sentences, *_scalings(records, floor), *_errors(records), *_trainings(records), *_stacks(records)]
+    sentences += [*_scalings(records, floor), *_errors(records), *_trainings(records), *_stacks(records)]
+    return list(dict.fromkeys(sentences))  # what trainings show may be said already, as the first
 
 
 def _agreement(records: Sequence[Record]) -> str:
@@ -132,6 +133,8 @@ def _agreement(records: Sequence[Record]) -> str:
         return f"All {len(compared)} computed cases agree with {truth}; {worst}."
     if records and all(line["transform"] == "geometry" for line in records):
         return f"Sizes through {len(records)} layers, by arithmetic alone."
+    if trained := _trainings(records):
+        return trained[0]
     done = len(records) - counts["unsupported"]
     return f"All {done} cases ran; nothing was to be compared." if done else "No case was computed."
 
@@ -219,7 +222,8 @@ def _trainings(records: Sequence[Record]) -> list[str]:
         for name in formulations(trained)
     }
     best, least = max(medians.values()), min(medians.values())
-    sentences = [f"Test accuracy, median over seeds: {least:.2%} to {best:.2%} over {len(medians)} formulations."]
+    span = f"{least:.2%} to {best:.2%} over" if least < best else f"{best:.2%} by all"
+    sentences = [f"Test accuracy, median over seeds: {span} {len(medians)} formulations."]
     drifts = [(line["drift"][-1], line) for line in trained if line.get("drift") and line["drift"][-1] is not None]
     if drifts:
         most, line = max(drifts, key=lambda pair: pair[0])
@@ -244,8 +248,14 @@ def _trainings(records: Sequence[Record]) -> list[str]:
 
 
 def _stacks(records: Sequence[Record]) -> list[str]:
+    found = stacks(records)
+    if len(found) > SHOWN:  # the tables have their sizes
+        bad = [name for name, layers in found.items() if not all(map(even, layers))]
+        words = f"in {len(bad)} of {len(found)} stacks: {'; '.join(bad)}" if bad else "in none of the stacks"
+        transposed = any("_transposed" in line["case"] for layers in found.values() for line in layers)
+        return [f"Unequally many taps write to neighbours, a checkerboard, {words}."] if transposed else []
     sentences = []
-    for name, layers in stacks(records).items():
+    for name, layers in found.items():
         words = [f"{by(layers[0]['input_size'])} becomes {by(layers[-1]['output_size'])}"]
         fields = [line["receptive_field"]["size"] for line in layers if line.get("receptive_field")]
         if fields:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from jconv.lab import summary
 from jconv.lab.summary import Record, Row
@@ -94,19 +95,61 @@ class Progress:
 
 
 def tables(records: Sequence[Record]) -> Iterator[Table]:
-    """Yield a table per transform, with a row per problem."""
+    """Yield a table per transform: a row per problem, per layer of a stack, or per formulation that trained."""
+    made = {"geometry": _sizes, "training": _trained}
     for transform in summary.transforms(records):
-        rows = summary.rows([line for line in records if line["transform"] == transform])
-        made = Table(box=box.SIMPLE_HEAD, title=transform.replace("_", " "), title_justify="left")
-        made.add_column("layer", no_wrap=True)
-        for heading in ("agree", "refused", "wrong", "worst error\nof tolerance"):
-            made.add_column(heading, justify="right")
-        timed = any(row.fastest for row in rows)
-        if timed:
-            made.add_column("fastest\n(time ÷ direct)")
-        for row in rows:
-            made.add_row(*_cells(row, timed))
-        yield made
+        yield made.get(transform, _checked)([line for line in records if line["transform"] == transform])
+
+
+def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
+    """Return a table without rows: columns of words, the first never cut, then columns of numbers."""
+    made = Table(box=box.SIMPLE_HEAD, title=title.replace("_", " "), title_justify="left")
+    for place, heading in enumerate(words):
+        made.add_column(heading, no_wrap=place == 0)
+    for heading in numbers:
+        made.add_column(heading, justify="right")
+    return made
+
+
+def _checked(mine: Sequence[Record]) -> Table:
+    rows = summary.rows(mine)
+    made = _table(mine[0]["transform"], ["layer"], ["agree", "refused", "wrong", "worst error\nof tolerance"])
+    timed = any(row.fastest for row in rows)
+    if timed:
+        made.add_column("fastest\n(time ÷ direct)")
+    for row in rows:
+        made.add_row(*_cells(row, timed))
+    return made
+
+
+def _sizes(mine: Sequence[Record]) -> Table:
+    made = _table("sizes", ["layer"], ["input", "output", "receptive field", "overlap"])
+    for line in mine:
+        if line["status"] in summary.BAD:
+            made.add_row(Text(line["layer"]), f"[bold red]{line['status']}[/]")
+            continue
+        field, counts = line.get("receptive_field"), line.get("overlap")
+        word = "even" if summary.even(line) else "uneven"
+        overlap = f"{'–'.join(map(str, dict.fromkeys((min(counts), max(counts)))))} {word}" if counts else ""
+        sizes = [summary.by(size) for size in (line["input_size"], line["output_size"])]
+        made.add_row(Text(line["layer"]), *sizes, summary.by(field["size"]) if field else "", overlap)
+    return made
+
+
+def _trained(mine: Sequence[Record]) -> Table:
+    made = _table("training", ["network", "formulation"], ["test accuracy", "last loss", "examples/s", "drift"])
+    names = summary.labels(mine)
+    for line in mine:
+        label = Text(names[line["problem"]])
+        if line["status"] in (*summary.BAD, "unsupported"):
+            made.add_row(label, line["formulation"], f"[bold red]{line['status']}[/]")
+            continue
+        facts = (line.get("accuracy"), (line.get("loss") or [None])[-1], line.get("examples_per_s"))
+        drift = (line.get("drift") or [None])[-1]
+        forms = zip((*facts, drift), ("{:.2%}", "{:.3g}", "{:,.0f}", "{:.2g}"), strict=True)
+        words = ("" if fact is None else form.format(fact) for fact, form in forms)
+        made.add_row(label, line["formulation"], *words)
+    return made
 
 
 def _cells(row: Row, timed: bool) -> list[str]:

@@ -32,11 +32,11 @@ from jconv.lab.report import (
 from jconv.lab.report.blocks import Block, Run, Section
 
 SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
-    winners.section,
-    machine.section,
     wrong.section,
+    winners.section,
     pictures.section,
     arithmetic.section,
+    machine.section,
     times.section,
     scaling.section,
     agreement.section,
