@@ -276,7 +276,7 @@ def test_a_huge_run_stays_small_and_says_what_is_left_out(layers, words, tmp_pat
     assert 0.8 * budget.MOST < path.stat().st_size <= budget.MOST
     text = path.read_text()
     assert re.search(words, text)
-    assert "results.jsonl, and `jconv export RUN` writes them" in text
+    assert "results.jsonl, and <code>jconv export RUN</code> writes them" in text
 
 
 def test_it_comes_from_the_records_alone(tmp_path):

@@ -88,7 +88,7 @@ class Line(NamedTuple):
 
 
 def looks(name: str) -> dict[str, Any]:
-    """Return how a contender is drawn: colour, marker and dashes, of which two differ between any two contenders.
+    """Return how a contender is drawn: colour, marker and dashes, different for any two contenders.
 
     Args:
         name: The contender.
@@ -102,6 +102,8 @@ def looks(name: str) -> dict[str, Any]:
     """
     if name == REFERENCE:
         return {"color": INK, "marker": "o", "linestyle": "solid"}
+    if name == "auto":  # one of the others, so it has the colour of none
+        return {"color": QUIET, "marker": "h", "linestyle": DASHES[1]}
     known = [one for one in (*typing.get_args(FormulationName), *PEERS) if one != REFERENCE]
     place = known.index(name) if name in known else len(known)
     marker, dashes = MARKERS[place % len(MARKERS)], DASHES[place // len(SERIES) % len(DASHES)]

@@ -6,11 +6,12 @@ appear by what the records hold, not by the kind of experiment; each is one file
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 import jconv
 from jconv.errors import ConfigError
@@ -87,6 +88,7 @@ def render(folder: Path) -> str:
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("jconv.lab", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    templates.filters["code"] = lambda text: Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
     blocks = templates.get_template("blocks.html.j2").module
     style, script = (templates.get_template(name).render() for name in ("report.css", "report.js"))
 

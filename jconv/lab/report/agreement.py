@@ -16,6 +16,7 @@ from jconv.lab.report.blocks import (
     Run,
     Section,
     Table,
+    axis_title,
     number,
     percent,
     transform_title,
@@ -125,7 +126,7 @@ def _growth(family: Family, place: int) -> Drawn:
         title=f"Error against {family.axis}. {what}",
         description=f"The root mean square error of {', '.join(family.curves)} at {family.axis} = "
         f"{', '.join(f'{value:g}' for value in family.values())}, both axes logarithmic; dotted lines are √n and n.",
-        x_label=family.axis,
+        x_label=axis_title(family.axis),
         y_label="RMS error, ulps",
         log="xy",
         ticks=family.values(),

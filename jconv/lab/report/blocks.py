@@ -279,3 +279,20 @@ def transform_title(transform: str) -> str:
         "per_example_gradients": "Gradients per example",
         "scan": "Descent inside lax.scan",
     }.get(transform, transform.replace("_", " ").capitalize())
+
+
+def axis_title(axis: str) -> str:
+    """Return what stands under an axis: its name, and what is counted where that is known.
+
+    Example:
+        >>> axis_title("window"), axis_title("in_channels")
+        ('window, taps along each axis', 'in_channels')
+    """
+    return {
+        "image": "image, pixels along each axis",
+        "size": "size, pixels along each axis",
+        "window": "window, taps along each axis",
+        "channels": "channels, in and out",
+        "batch": "batch, examples",
+        "dilation": "dilation, input steps between taps",
+    }.get(axis, axis)

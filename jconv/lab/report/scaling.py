@@ -6,7 +6,7 @@ from jconv.lab import figures, growth, summary
 from jconv.lab.figures import Line, Plot
 from jconv.lab.fit import Fit
 from jconv.lab.growth import Family
-from jconv.lab.report.blocks import Block, Drawn, Prose, Run, Section, Table, interval, transform_title
+from jconv.lab.report.blocks import Block, Drawn, Prose, Run, Section, Table, axis_title, interval, transform_title
 
 MOST = 12
 """Figures; families beyond are left to the tables of times."""
@@ -53,7 +53,7 @@ def _family(run: Run, family: Family, place: int) -> list[Block]:
         description=f"The median time of {', '.join(family.curves)} at {family.axis} = "
         f"{', '.join(f'{value:g}' for value in family.values())}, both axes logarithmic."
         + "".join(f" {summary.crossing(one, family.axis)}." for one in found),
-        x_label=family.axis,
+        x_label=axis_title(family.axis),
         y_label="median time",
         log="xy",
         seconds=True,
