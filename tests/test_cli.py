@@ -240,6 +240,13 @@ def test_check_prints_every_case_and_how_to_run_it_alone(tmp_path):
     assert line["case"] == f"{name}/direct"
 
 
+def test_check_finds_what_the_run_would_not(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    result = jconv("check", "tiny.yaml", "input=gone.png", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("run: input must be an image file that exists, or 'photo'; got 'gone.png'")
+
+
 def test_an_explosion_wants_to_be_meant(tmp_path):
     text = TINY + "sweep: {seed: {start: 1, end: 1000, multiplier: 1.05}}\n"
     (tmp_path / "many.yaml").write_text(text)
@@ -305,6 +312,11 @@ def test_explain_takes_what_check_prints(tmp_path):
     assert "auto takes shifts on cpu: one channel per group" in result.stdout
     pasted = jconv("explain", "a@x=1/n1_i8c2_k3o2_s1_p1:1_d1_g1_float32_zeros/forward/fft", cwd=tmp_path)
     assert "auto takes direct on cpu" in pasted.stdout
+    gpu = jconv("explain", "n1_i8c2_k3o2_s1_p1:1_d1_g1_float32", "--platform", "gpu", cwd=tmp_path)
+    assert (gpu.returncode, gpu.stderr) == (
+        2,
+        "explain: --platform must be one of cpu, cuda, rocm, tpu; got 'gpu'.\n",
+    )
     for word in ("n8", "n1_i8c3_k3o2_s1_p1:1_d1_g2_float32", "n1_i8c2_k3o2_s0_p1:1_d1_g1_float32"):
         wrong = jconv("explain", word, cwd=tmp_path)
         assert wrong.returncode == 2

@@ -112,7 +112,6 @@ def test_the_doctor_measures_and_keeps():
     text = "\n".join(found.lines())
     assert "Two identical programs differ by up to" in text
     assert "Warning: XLA_FLAGS splits the host into several devices" in text
-    assert json.loads(json.dumps(found.data()))["floor"] == found.floor.record()
 
 
 def test_the_doctor_says_what_it_does_not_know(cache):

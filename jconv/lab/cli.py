@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 import jconv
-from jconv.errors import JconvError
+from jconv.errors import ConfigError, JconvError
 
 FINE, WRONG_RESULT, WRONG_COMMAND, INTERRUPTED = 0, 1, 2, 130
 
@@ -228,7 +228,12 @@ def doctor(
     """
     from jconv.lab import doctor as examining
 
-    for line in examining.examine(trials).lines():
+    def tell(trial: int) -> None:
+        if sys.stderr.isatty():
+            end = "\r" if trial + 1 < trials else "\n"
+            typer.echo(f"Timing two identical programs: {trial + 1} of {trials}{end}", nl=False, err=True)
+
+    for line in examining.examine(trials, tell=tell).lines():
         typer.echo(line)
 
 
@@ -254,13 +259,16 @@ def explain(
     ],
     platform: Annotated[str, typer.Option("--platform", help="cpu, cuda, rocm or tpu.")] = "cpu",
 ) -> None:
-    """Say what a convolution costs by each formulation, and what auto takes for it, and why.
+    """Say what auto takes for a convolution and why, and how much memory each formulation takes besides the arrays.
 
     Example: jconv explain n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32
     """
+    from jconv._compat import PLATFORMS
     from jconv._cost import explain_problem
     from jconv.costs import parse_problem
 
+    if platform not in PLATFORMS:
+        raise ConfigError(f"explain: --platform must be one of {', '.join(PLATFORMS)}; got {platform!r}.")
     parts = [part for part in problem.split("/") if "_i" in part] or [problem]
     typer.echo(str(explain_problem(parse_problem(parts[0], platform=platform))))
 

@@ -20,6 +20,11 @@ FormulationName = Literal[
     "phases",
     "auto",
 ]
+REFERENCE: FormulationName = "direct"
+"""XLA's own convolution, which all times are relative to."""
+Peer = Literal["torch"]
+PEERS: tuple[str, ...] = typing.get_args(Peer)
+"""Contenders of other libraries."""
 Dtype = Literal["float32", "bfloat16", "float16", "float64"]
 Transform = Literal[
     "forward",
@@ -179,7 +184,7 @@ class Timing(_Layers):
     """Every formulation against XLA's own convolution: time, compilation, memory."""
 
     kind: Literal["timing"]
-    peers: Annotated[list[Literal["torch"]], Field(description="Other libraries on the same work.")] = []
+    peers: Annotated[list[Peer], Field(description="Other libraries on the same work.")] = []
     check: Annotated[bool, Field(description="Compare each result before it is timed.")] = True
     roofline: Annotated[bool, Field(description="Measure a matrix product and a copy first.")] = True
 
@@ -194,7 +199,7 @@ class Scaling(Experiment):
     dtypes: Annotated[list[Dtype], Field(min_length=1)] = ["float32"]
     transforms: Annotated[list[Transform], Field(min_length=1)] = ["forward"]
     networks: Annotated[int, Field(ge=1, le=1024)] = 4
-    peers: list[Literal["torch"]] = []
+    peers: list[Peer] = []
     check: bool = True
 
 

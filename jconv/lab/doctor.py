@@ -42,11 +42,6 @@ class Doctor(NamedTuple):
     floor: Floor
     warnings: list[str]
 
-    def data(self) -> dict[str, Any]:
-        """Return what was found, ready for JSON."""
-        measured = self.noise.model_dump(mode="json") if self.noise else None
-        return self._asdict() | {"noise": measured, "floor": self.floor.record()}
-
     def lines(self) -> list[str]:
         """Return what was found as lines of text."""
         facts = self.facts

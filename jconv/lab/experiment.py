@@ -145,13 +145,10 @@ def run(
     loaded, problems = planned(config, overrides)
     cases = check(problems, yes)
     wanted = selected(problems, only)
-    loaded_settings = loaded.settings
-    for problem in problems:
-        _check_inputs(problem, loaded.folder)
     # Loaded only now: importing JAX takes seconds, and everything above can already be wrong.
     runner = importlib.import_module("jconv.lab.runner")
     folder = None if out is None else Path(out)
-    directory = record.create(folder, loaded_settings.name, loaded.resolved(), cases, resume)
+    directory = record.create(folder, loaded.settings.name, loaded.resolved(), cases, resume)
     try:
         word = config if isinstance(config, str | Path) else f"{directory.path / record.RESOLVED}"
         prefix = shlex.join(["jconv", "run", str(word), *overrides])
@@ -182,7 +179,7 @@ def _check_inputs(problem: plan.Problem, folder: Path) -> None:
 def planned(
     config: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()
 ) -> tuple[loading.Loaded, list[plan.Problem]]:
-    """Return a config, read and checked, and its problems.
+    """Return a config, read and checked, and its problems; what they read from disk is looked at too.
 
     Args:
         config: A YAML file, the name of a shipped config, or the content of one.
@@ -199,7 +196,10 @@ def planned(
         loaded = loading.validate(assemble.overridden(document.parse(text, "<config>"), overrides))
     else:
         loaded = loading.load(loading.find(str(config)), overrides)
-    return loaded, plan.plan(loaded)
+    problems = plan.plan(loaded)
+    for problem in problems:
+        _check_inputs(problem, loaded.folder)
+    return loaded, problems
 
 
 def check(problems: Sequence[plan.Problem], yes: bool) -> list[str]:

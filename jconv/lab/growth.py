@@ -9,13 +9,13 @@ from jconv._timing import Ratio
 from jconv.costs import parse_problem
 from jconv.errors import GeometryError
 from jconv.lab import fit
+from jconv.lab.config import PEERS, REFERENCE
 from jconv.lab.fit import Crossover, Fit
 
 Record = Mapping[str, Any]
-REFERENCE = "direct"
 NO_AXES = ("seed", "rounds", "seconds", "precision", "slow", "confidence", "resamples", "floor", "memory_mib")
 """Numbers that a sweep may change without changing the problem."""
-NO_FORMULATIONS = ("auto", "torch")
+NO_FORMULATIONS = ("auto", *PEERS)
 """They win by another's means, or outside the library, so no curve of theirs is a winner's."""
 
 

@@ -10,12 +10,11 @@ import numpy as np
 
 from jconv import _timing
 from jconv.lab import noise, record, roofline
-from jconv.lab.config import Experiment, Timing
+from jconv.lab.config import REFERENCE, Experiment, Timing
 from jconv.lab.plan import Problem
 from jconv.lab.session import Case, Isolated, Line, Session
 
 Tell = Callable[[str], None]
-REFERENCE = "direct"
 AGAIN = "direct again"
 """The reference timed twice a round: two identical programs, so their ratio is the noise."""
 

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from jconv import _timing
 from jconv.lab import growth
+from jconv.lab.config import PEERS as PEERS
+from jconv.lab.config import REFERENCE as REFERENCE
 from jconv.lab.fit import Crossover, Fit
 
 Record = Mapping[str, Any]
 BAD = ("failed", "mismatch", "timeout", "out_of_memory")
-REFERENCE = "direct"
-PEERS = ("torch",)
 SHOWN = 3
 """Crossings of each family, and stacks, that the verdict tells of one by one; the report has all."""
 

@@ -20,9 +20,9 @@ from jconv.lab.summary import Record, Row
 PLAIN_WIDTH = 140
 
 
-def console(stderr: bool = False) -> Console:
+def console() -> Console:
     """Return a console; where nobody watches, one as wide as its tables, so that no cell is cut."""
-    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    made = Console(highlight=False, soft_wrap=False)
     if not made.is_terminal:
         made.width = max(PLAIN_WIDTH, shutil.get_terminal_size().columns)
     return made

@@ -9,11 +9,10 @@ import numpy as np
 from jconv.lab import data as datasets
 from jconv.lab import train
 from jconv.lab.bench import Prepared
-from jconv.lab.config import Training
+from jconv.lab.config import REFERENCE, Training
 from jconv.lab.plan import Problem
 from jconv.lab.train import Trained
 
-REFERENCE = "direct"
 KEPT = "snapshots"  # the folder of the reference's parameters, beside the records
 
 
