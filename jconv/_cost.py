@@ -35,7 +35,10 @@ class Explanation(NamedTuple):
     def __str__(self) -> str:
         """Several lines to read."""
         lines = [str(self.problem), f"auto takes {self.formulation} on {self.problem.platform}: {self.reason}"]
-        lines += [f"  {name:<10} {size / 2**20:10.3f} MiB between" for name, size in self.intermediate_bytes.items()]
+        lines += [
+            f"  {name:<10} {size / 2**20:10.3f} MiB between input and output"
+            for name, size in self.intermediate_bytes.items()
+        ]
         lines += [f"  {name:<10} cannot: {reason}" for name, reason in self.refusals.items()]
         return "\n".join(lines)
 

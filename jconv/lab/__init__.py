@@ -1,7 +1,7 @@
 """The laboratory: experiments described in YAML, run from the command line or from Python.
 
 ```python
-results = jconv.lab.run("quickstart")      # or a path, or a dict
+results = jconv.lab.run("quickstart")      # or a path, or a dict; then "key=value" texts, out=, resume=
 jconv.lab.load("runs/…").to_pandas()
 ```
 """
