@@ -10,6 +10,11 @@ from jconv.lab.report.blocks import Band, Block, Cell, Drawn, Grid, Prose, Run, 
 from jconv.lab.summary import Record, by
 
 FACTS = ("parameters", "multiplications")
+WORDS = (
+    "k window, s stride, p padding, d dilation, g groups. Jump: input steps between the fields of two neighbouring "
+    "outputs. Overlap: how many taps write to an output of a transposed layer; even: equally many, away from the "
+    "borders. Receptive fields end at the first transposed layer."
+)
 SHOWN = 16
 """Outputs along an axis of an overlap's picture."""
 
@@ -17,10 +22,10 @@ SHOWN = 16
 def section(run: Run) -> Section | None:
     """Return the stacks, if there are any."""
     stacks = summary.stacks(run.records)
-    blocks: list[Block] = []
+    blocks: list[Block] = [Prose(WORDS, quiet=True)]
     for place, (name, layers) in enumerate(stacks.items()):
         blocks += _stack(f"stack{place}", name, layers)
-    return Section("arithmetic", "Sizes, receptive fields, overlap", blocks) if blocks else None
+    return Section("arithmetic", "Sizes, receptive fields, overlap", blocks) if stacks else None
 
 
 def _stack(key: str, name: str, layers: Sequence[Record]) -> list[Block]:
@@ -72,12 +77,7 @@ def _table(name: str, layers: Sequence[Record]) -> Table:
         "overlap counts",
     ]
     together = ", ".join(f"{sum(line.get(fact, 0) for line in layers):,} {fact}" for fact in FACTS)
-    caption = (
-        f"Together {together}. k window, s stride, p padding, d dilation, g groups. Jump: input steps between the "
-        "fields of two neighbouring outputs. Overlap: how many taps write to an output of a transposed layer; even: "
-        "equally many, away from the borders. Receptive fields end at the first transposed layer."
-    )
-    return Table(name, heads, rows, caption)
+    return Table(name, heads, rows, f"Together {together}.")
 
 
 def _distinct(layers: Sequence[Record]) -> list[int]:

@@ -24,9 +24,10 @@ def section(run: Run) -> Section | None:
     """Return what the run was made on, and its noise."""
     blocks: list[Block] = [Prose(words) for words in _machine(run)]
     twice = [line for line in run.records if line.get("again_ratio")]
-    if twice or any(line.get("ratio") for line in run.records):
+    timed = bool(twice) or any(line.get("ratio") for line in run.records)
+    if timed:
         blocks += _noise(run, twice)
-    return Section("machine", "Machine and noise", blocks)
+    return Section("machine", "Machine and noise" if timed else "Machine", blocks)
 
 
 def _machine(run: Run) -> list[str]:

@@ -25,8 +25,8 @@ from jconv.lab.summary import Record
 WORK = {"forward": 1, "input_gradient": 1, "kernel_gradient": 1, "gradients": 2, "forward_backward": 3}
 """Convolutions in one call; of other transforms this is not one number."""
 CELLS = (
-    "A cell: temporary memory by XLA's own analysis; the peak; temporary memory relative to input, kernel and output "
-    "together."
+    "A cell: temporary memory by XLA's own analysis; the peak, where XLA counts temporary memory in it; temporary "
+    "memory relative to input, kernel and output together."
 )
 KEY = Key(
     "Temporary memory",
@@ -53,7 +53,8 @@ def _cell(line: Record) -> Cell:
     temporary, peak = line.get("temp_bytes"), line.get("peak_bytes")
     if temporary is None and peak is None:
         return heat.status(line)
-    small = [] if peak is None else [f"peak {binary(peak)}"]
+    # A peak that temporary memory alone exceeds did not count it: older records, on CPU.
+    small = [] if peak is None or peak < (temporary or 0) else [f"peak {binary(peak)}"]
     arrays = line.get("array_bytes")
     if temporary is None or not arrays:
         return Cell(binary(temporary), small)
