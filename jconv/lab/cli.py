@@ -104,7 +104,7 @@ def check(config: Config, overrides: Overrides = None, yes: Yes = False) -> None
 
     import humanize
 
-    from jconv.lab import experiment, terminal
+    from jconv.lab import experiment, summary, terminal
 
     _, problems = experiment.planned(config, overrides or ())
     count = len(experiment.check(problems, yes))
@@ -117,7 +117,7 @@ def check(config: Config, overrides: Overrides = None, yes: Yes = False) -> None
         typer.echo(f"{problem.name}: {words}".rstrip(": "))
         for case in problem.cases():
             typer.echo(f"  {terminal.again(rerun, case)}")
-    typer.echo(f"{config} is right: {len(problems)} problems, {count} cases.")
+    typer.echo(f"{config} is right: {summary.count(len(problems), 'problem')}, {summary.count(count, 'case')}.")
 
 
 @app.command(name="list")

@@ -29,7 +29,7 @@ from rich.text import Text
 from jconv import _timing
 from jconv._timing import Ratio, Verdict
 from jconv.errors import ConfigError
-from jconv.lab import record
+from jconv.lab import record, summary
 from jconv.lab.noise import percent
 
 MACHINE = ("processor", "cores", "system", "platform", "device", "devices")
@@ -139,8 +139,9 @@ class Comparison(NamedTuple):
         """Return what changed, in sentences, the most important first."""
         counts = Counter(pair.verdict for pair in self.pairs if pair.verdict)
         verdicts = ", ".join(f"{counts[word]} {word}" for word in ORDER if counts[word]) or "none timed in both"
+        both = summary.count(len(self.pairs), "case")
         found = [
-            f"{len(self.pairs)} cases in both runs: {verdicts}; differences below {percent(self.floor)} are none.",
+            f"{both} in both runs: {verdicts}; differences below {percent(self.floor)} are none.",
             "Judged by the ratio to direct where both have it, for it cancels the machine's drift; else by seconds.",
         ]
         moved = [pair.case for pair in self.pairs if not pair.relative and pair.verdict in ("SLOWER", "FASTER")]

@@ -297,6 +297,16 @@ def stacks(records: Sequence[Record]) -> dict[str, list[Record]]:
     return found
 
 
+def count(number: int, word: str) -> str:
+    """Return a number of things.
+
+    Example:
+        >>> count(1, "case"), count(2_000, "case")
+        ('1 case', '2,000 cases')
+    """
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def by(size: Sequence[int]) -> str:
     """Return a size as `32×32`."""
     return "×".join(map(str, size))

@@ -72,7 +72,7 @@ class Progress:
     def begin(self, folder: Path, cases: int) -> Callable[[str], None]:
         """Note where a run writes and how many cases it has; return what is told each case."""
         self.folder, self._cases, self._start = folder, cases, time.monotonic()
-        self._out.print(f"{cases} cases, into {folder}", markup=False, soft_wrap=True)
+        self._out.print(f"{summary.count(cases, 'case')}, into {folder}", markup=False, soft_wrap=True)
         if self._bar is not None:
             self._task = self._bar.add_task("starting", total=cases)
         return self._tell

@@ -8,7 +8,7 @@ from matplotlib.ticker import FixedLocator
 
 from jconv import _timing
 from jconv._timing import Ratio
-from jconv.lab import figures
+from jconv.lab import figures, summary
 from jconv.lab.figures import Plot
 from jconv.lab.report.blocks import Block, Drawn, Prose, Run, Section, Table, binary, interval, moment, percent
 from jconv.lab.summary import Record
@@ -67,17 +67,13 @@ def _noise(run: Run, twice: Sequence[Record]) -> list[Block]:
     seem = f"by {percent(float(np.median(apart)))} in the median and by {percent(max(apart))} at most"
     blocks.append(
         Prose(
-            f"In this run direct was timed twice a round on {_count(len(ratios), 'problem')}: two identical programs "
-            f"that seem apart {seem} ({worst['layer']}, {worst['transform'].replace('_', ' ')}). {alarm}"
+            f"In this run direct was timed twice a round on {summary.count(len(ratios), 'problem')}: two identical "
+            f"programs that seem apart {seem} ({worst['layer']}, {worst['transform'].replace('_', ' ')}). {alarm}"
         )
     )
     if len(ratios) >= 3:
         blocks.append(_figure(run, twice, ratios))
     return blocks
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _figure(run: Run, twice: Sequence[Record], ratios: Sequence[Ratio]) -> Drawn:
