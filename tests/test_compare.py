@@ -266,6 +266,11 @@ def test_a_case_that_two_share_in_words_is_named_by_its_whole_string(pair_of):
     assert "· forward · fft" in capture.get()
 
 
+def test_runs_that_share_no_case_are_said_to(pair_of):
+    comparison = pair_of([line("fft")], [line("direct")])
+    assert comparison.lines()[0] == "No case is in both runs, so nothing is compared. Run the same config twice."
+
+
 def test_the_table_shows_the_worst_first(pair_of):
     comparison = pair_of(
         [*run(0, fft=2.0, shifts=1.0), line("[bold]", "ok")], [*run(1, fft=1.0, shifts=1.3), line("[bold]", "failed")]

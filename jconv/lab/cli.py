@@ -187,7 +187,8 @@ def compare(
     least = comparing.share(slower) if slower is not None else None
     found = comparing.compare(a, b, force=force)
     console = terminal.console()
-    console.print(comparing.table(found))
+    if found.pairs:
+        console.print(comparing.table(found))
     for line in found.lines():
         terminal.say(console, line)
     if least is not None:

@@ -144,6 +144,8 @@ class Comparison(NamedTuple):
             f"{both} in both runs: {verdicts}; differences below {percent(self.floor)} are none.",
             "Judged by the ratio to direct where both have it, for it cancels the machine's drift; else by seconds.",
         ]
+        if not self.pairs:
+            found = ["No case is in both runs, so nothing is compared. Run the same config twice."]
         moved = [pair.case for pair in self.pairs if not pair.relative and pair.verdict in ("SLOWER", "FASTER")]
         if moved and any(pair.relative for pair in self.pairs):
             found.append(
