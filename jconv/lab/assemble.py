@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from jconv.errors import ConfigError, suggestion
-from jconv.lab.document import Document, Fault, KeyPath, Place, Source, error, parse, read
+from jconv.lab.document import DEEPEST, Document, Fault, KeyPath, Place, Source, error, is_file, parse, read
 
-_SEGMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*|[0-9]+)((?:\[[^\[\]]*\])*)")
+_SEGMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*|[0-9]{1,9})((?:\[[^\[\]]*\])*)")
 
 
 def load(path: Path, overrides: Sequence[str] = (), shipped: Mapping[str, Path] | None = None) -> Document:
@@ -70,10 +70,13 @@ def _extended(path: Path, root: Path, above: tuple[Path, ...], shipped: Mapping[
 
         if not isinstance(name, str) or not name or "\0" in name:
             raise fault("must name a YAML file", "a path relative to this file")
-        target = (path.parent / name).resolve() if name not in shipped else shipped[name].resolve()
+        try:
+            target = (path.parent / name).resolve() if name not in shipped else shipped[name].resolve()
+        except (OSError, RuntimeError):  # links in a circle
+            raise fault(f"there is no file {name}") from None
         if name not in shipped and not target.is_relative_to(root):
             raise fault(f"{name} lies outside the folder of the config", "copy it beside the config")
-        if not target.is_file():
+        if not is_file(target):
             raise fault(f"there is no file {name}", suggestion(name, shipped).strip())
         if target in (path.resolve(), *above):
             raise fault(f"{name} extends itself, in a circle")
@@ -162,6 +165,8 @@ def find_path(document: Document, text: str, place: Place) -> KeyPath:
     path: KeyPath = ()
     here: Any = document.data
     pieces = re.split(r"\.(?![^\[]*\])", text)
+    if len(pieces) > DEEPEST:
+        raise error([Fault(place, (), f"{len(pieces)} keys, one in the other", f"at most {DEEPEST}")])
     for piece in pieces:
         match = _SEGMENT.fullmatch(piece)
         if not match:

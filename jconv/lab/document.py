@@ -4,7 +4,9 @@ Scalars follow YAML 1.2: `1e-1` is a number, `no` is text. Tags, aliases, duplic
 zeros are refused, so a file means what it shows and runs no code.
 """
 
+import functools
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +18,13 @@ from jconv.errors import ConfigError
 KeyPath = tuple[str | int, ...]
 DEEPEST = 30
 LARGEST = 2**20  # bytes of a config
+MOST_FAULTS = 100  # that one error lists
+WIDEST = 160  # characters of a line that an error quotes
+
+
+@functools.lru_cache(maxsize=4)
+def _lines(text: str) -> list[str]:
+    return text.splitlines()
 
 
 class Source(NamedTuple):
@@ -23,6 +32,11 @@ class Source(NamedTuple):
 
     name: str
     text: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The text, line by line."""
+        return _lines(self.text)
 
 
 class Place(NamedTuple):
@@ -63,18 +77,46 @@ class Document(NamedTuple):
 
 
 def error(faults: Iterable[Fault]) -> ConfigError:
-    """Return one error that lists all faults, each with its line quoted and a caret below it."""
-    parts: dict[str, None] = {}
-    for place, path, reason, remedy in sorted(faults, key=lambda fault: (fault.place.source.name, fault.place[1:])):
-        dotted = ".".join(map(str, path))
-        lines = place.source.text.splitlines() or [""]
-        quoted = lines[min(place.line, len(lines)) - 1]
-        parts[
-            f"{place.source.name}:{place.line}:{place.column}: error: {dotted + ': ' if dotted else ''}{reason}\n"
-            f"{place.line:>5} | {quoted}\n"
-            f"      | {' ' * (place.column - 1)}^ {remedy}".rstrip()
-        ] = None
-    return ConfigError("\n".join(parts))
+    """Return one error that lists the faults, each with its line quoted and a caret below it; of many, the first."""
+    ordered = sorted(dict.fromkeys(faults), key=lambda fault: (fault.place.source.name, fault.place[1:]))
+    parts = list(dict.fromkeys(map(_shown, ordered[:MOST_FAULTS])))
+    left = len(ordered) - MOST_FAULTS
+    return ConfigError("\n".join([*parts, *([f"… and {left:,} errors more"] if left > 0 else [])]))
+
+
+def _shown(fault: Fault) -> str:
+    place, path, reason, remedy = fault
+    dotted = printable(".".join(map(str, path)))
+    before, quoted = _quoted(place)
+    return (
+        f"{place.source.name}:{place.line}:{place.column}: error: {dotted + ': ' if dotted else ''}{reason}\n"
+        f"{place.line:>5} | {quoted}\n"
+        f"      | {before}^ {remedy}"
+    ).rstrip()
+
+
+def _quoted(place: Place) -> tuple[str, str]:
+    """Return blanks as wide as what stands before a place, and its line; of a long line the part around it."""
+    lines = place.source.lines or [""]
+    line = lines[min(place.line, len(lines)) - 1]
+    start = max(0, min(place.column - 1 - WIDEST // 2, len(line) - WIDEST))
+    cut = printable(line[start : start + WIDEST])
+    more = "…" if start else ""
+    blanks = (
+        "\t" if letter == "\t" else " " * (1 + (unicodedata.east_asian_width(letter) in "WF"))
+        for letter in cut[: place.column - 1 - start]
+    )
+    return " " * len(more) + "".join(blanks), more + cut + ("…" if start + WIDEST < len(line) else "")
+
+
+def printable(text: str) -> str:
+    r"""Return a text without the characters that a terminal obeys.
+
+    Example:
+        >>> printable("a\x1b[31mb")
+        'a·[31mb'
+    """
+    return "".join(letter if letter.isprintable() or letter == "\t" else "·" for letter in text)
 
 
 class _Loader(yaml.SafeLoader):
@@ -94,6 +136,56 @@ for _tag, _pattern, _first in (
     ),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is such a file; a name that can be none, or a folder that cannot be searched, has none.
+
+    Example:
+        >>> is_file(Path("a" * 300))
+        False
+    """
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, for the loader above: it quotes text that either version of YAML takes for a number."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write a value out wherever it stands."""
+        return True
+
+
+_Dumper.yaml_implicit_resolvers = {
+    first: [*yaml.SafeDumper.yaml_implicit_resolvers.get(first, []), *_Loader.yaml_implicit_resolvers.get(first, [])]
+    for first in {*yaml.SafeDumper.yaml_implicit_resolvers, *_Loader.yaml_implicit_resolvers}
+}
+
+
+def dump(data: Mapping[str, Any]) -> str:
+    r"""Return plain data as a text that `parse` reads as the same.
+
+    Args:
+        data: Maps, lists, text, numbers, true, false and null.
+
+    Returns:
+        YAML.
+
+    Raises:
+        ConfigError: If it holds anything else.
+
+    Example:
+        >>> parse(dump({"name": "08", "rate": 1e-9})).data
+        {'name': '08', 'rate': 1e-09}
+    """
+    try:
+        return yaml.dump(dict(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    except (yaml.representer.RepresenterError, RecursionError) as wrong:
+        what = f"{type(wrong.args[1]).__name__} {wrong.args[1]!r}" if len(wrong.args) > 1 else "what holds itself"
+        raise ConfigError(f"run: config must hold maps, lists, text and numbers; got {what[:80]}.") from None
 
 
 def read(path: Path) -> Document:

@@ -9,8 +9,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from jconv.errors import ConfigError, suggestion
 from jconv.lab import assemble, data, document, images, loading, plan, record
 from jconv.lab.config import Photograph, Training
@@ -192,8 +190,7 @@ def planned(
         ConfigError: If anything is wrong with it.
     """
     if isinstance(config, Mapping):
-        text = yaml.safe_dump(dict(config), sort_keys=False)
-        loaded = loading.validate(assemble.overridden(document.parse(text, "<config>"), overrides))
+        loaded = loading.validate(assemble.overridden(document.parse(document.dump(config), "<config>"), overrides))
     else:
         loaded = loading.load(loading.find(str(config)), overrides)
     problems = plan.plan(loaded)

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jconv.errors import ConfigError
+from jconv.lab.document import is_file
 
 PHOTO = "photo"
 HEADROOM = 0.15
@@ -30,7 +31,7 @@ def photograph(source: str, folder: Path, size: int) -> np.ndarray:
     path = Path(str(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
     if source != PHOTO:
         path = folder / Path(source).expanduser()
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(
             f"run: input must be an image file that exists, or '{PHOTO}'; got {source!r}, looked for as {path}. "
             "Paths are relative to the config."

@@ -1,5 +1,6 @@
 """From a config on disk to checked settings, with errors that point into the file. No JAX here."""
 
+import contextlib
 import re
 import types
 import typing
@@ -13,7 +14,8 @@ from pydantic import BaseModel
 from jconv.errors import ConfigError, suggestion
 from jconv.lab import assemble, sweep
 from jconv.lab.config import KINDS, Experiment, Photograph
-from jconv.lab.document import Document, Fault, KeyPath, error
+from jconv.lab.document import Document, Fault, KeyPath, error, is_file
+from jconv.lab.networks.entries import show
 
 
 class Variant(NamedTuple):
@@ -99,6 +101,8 @@ def validate(document: Document, folder: Path = Path()) -> Loaded:
             suggestion(kind, KINDS).strip() if isinstance(kind, str) else f"add 'kind: …', one of {', '.join(KINDS)}"
         )
         raise error([Fault(document.place(("kind",)), ("kind",), reason, remedy)])
+    if "extends" in document.data:  # a file's own was followed already
+        raise error([Fault(document.keys["extends",], ("extends",), "must stand in a config's file", "write it there")])
     found, faults = [], []
     for variant in sweep.variants(document):
         settings, wrong = _checked(KINDS[kind], variant.document)
@@ -154,13 +158,14 @@ def find(word: str) -> Path:
         ConfigError: If there is none.
     """
     path = Path(word)
-    if path.is_file():
+    if is_file(path):
         return path
     shipped = shipped_configs()
     if word in shipped:  # a folder of that name is likely what an earlier run of it wrote
         return shipped[word]
-    if path.is_dir():
-        raise ConfigError(f"run: config must be a YAML file; got the folder {word}. Name a file in it.")
+    with contextlib.suppress(OSError):  # a name that can be none
+        if path.is_dir():
+            raise ConfigError(f"run: config must be a YAML file; got the folder {word}. Name a file in it.")
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         raise ConfigError(f"run: config must be a file that exists; got {word}.{suggestion(path.stem, shipped)}")
     raise ConfigError(
@@ -189,12 +194,10 @@ def _faults(wrong: pydantic.ValidationError, document: Document, root: type[Base
             if (*path, part) in document.values:
                 path = (*path, part)
         found.setdefault(path, []).append(entry)
-    faults = []
+    faults, above = [], {path[:depth] for path in found for depth in range(len(path))}
     for path, entries in found.items():
         # A union's other branches complain about the whole value: the branch that got deepest knows better.
-        if any(len(other) > len(path) and other[: len(path)] == path for other in found) and not any(
-            entry["type"] == "missing" for entry in entries
-        ):
+        if path in above and not any(entry["type"] == "missing" for entry in entries):
             continue
         faults.extend(_translated(path, entries, document, root))
     return faults
@@ -221,7 +224,7 @@ def _translated(path: KeyPath, entries: list[Any], document: Document, root: typ
         got = others[0]["input"]
         reasons = list(dict.fromkeys(entry["msg"] for entry in others))
         reason = " or ".join([reasons[0], *(text.removeprefix("Input should be ") for text in reasons[1:])])
-        faults.append(Fault(value_place, path, f"{reason}; got {got!r}", _remedy(got, words, others)))
+        faults.append(Fault(value_place, path, f"{reason}; got {show(got)}", _remedy(got, words, others)))
     return faults
 
 

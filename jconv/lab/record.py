@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import psutil
-import yaml
 
 from jconv.errors import ConfigError
-from jconv.lab import machine
+from jconv.lab import document, machine
 
 try:
     import fcntl
@@ -126,8 +125,7 @@ def create(out: Path | None, name: str, resolved: Mapping[str, Any], cases: Sequ
 
 def _begin(folder: Path, digest: str, resolved: Mapping[str, Any], cases: int) -> None:
     """Write what a run begins with; `run.json` last and whole, for it says that the rest is there."""
-    text = yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True)
-    (folder / RESOLVED).write_text(text, encoding="utf-8")
+    (folder / RESOLVED).write_text(document.dump(resolved), encoding="utf-8")
     (folder / RESULTS).touch()
     made = {"digest": digest, "cases": cases, "versions": _versions()}
     draft = folder / f".{RUN}.new"

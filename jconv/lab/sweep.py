@@ -113,7 +113,7 @@ def _axes(document: Document) -> list[Axis]:
     if twice:
         faults.append(Fault(document.place(("zip",)), ("zip",), f"{twice} is swept twice", "sweep it once"))
     for text in texts:
-        if text.split(".")[0] in (*CONTROLS, "kind", "schema_version", "name"):
+        if text.split(".")[0] in (*CONTROLS, "extends", "kind", "schema_version", "name"):
             faults.append(Fault(document.place(()), (), f"{text} cannot be swept"))
     if faults:
         raise error(faults)
