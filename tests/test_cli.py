@@ -364,3 +364,46 @@ def test_two_runs_into_one_folder_are_refused(tmp_path):
         _ = process.communicate()
     assert second.returncode == 2
     assert "run: --out must be no other run's; out is being written by one." in second.stderr
+
+
+def test_standard_output_on_a_full_disk_is_no_traceback(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    for word in ("check tiny.yaml", "list"):
+        line = f"{shlex.join(command(*word.split()))} > /dev/full"
+        result = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=settings(), capture_output=True, text=True)
+        assert result.returncode == 2
+        assert result.stderr == "jconv: the system refuses: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["check", "a" * 300], "run: config must be a YAML file or one of"),
+        (["run", "tiny.yaml", "--out", "a" * 300], "jconv: the system refuses: File name too long"),
+        (["run", "tiny.yaml", "--resume"], "run: --resume must know what to go on with; got no --out."),
+        (["explain", "n1_i8c2_k3o2_s1_p1:1_d1_g1_float32", "--platform", "abacus"], "must be one of cpu, cuda"),
+    ],
+)
+def test_what_can_be_no_name_is_one_message(tmp_path, arguments, words):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    result = jconv(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("layer", ["conv_in", "n1_i8", "deconv_i"])
+def test_explain_is_not_misled_by_a_layers_name(tmp_path, layer):
+    pasted = jconv("explain", f"{layer}/n1_i8c2_k3o2_s1_p1:1_d1_g1_float32_zeros/forward/fft", cwd=tmp_path)
+    assert "auto takes direct on cpu" in pasted.stdout, pasted.stderr
+
+
+def test_one_case_of_very_many_runs_alone(tmp_path):
+    layers = [{"name": f"a{i}", "window": 2} for i in range(2100)]
+    config = {"schema_version": 1, "kind": "arithmetic", "name": "many", "size": 2200, "layers": layers}
+    (tmp_path / "many.yaml").write_text(json.dumps(config))
+    line = ["run", "many.yaml", "--only"]
+    result = jconv(*line, "01-a0/*", "--out", "a", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "got 2,100. Add --yes" in jconv(*line, "*", "--out", "b", cwd=tmp_path).stderr

@@ -110,3 +110,10 @@ def test_a_dict_of_no_plain_values_is_said():
     circle["a"] = circle
     with pytest.raises(ConfigError, match="what holds itself"):
         _ = experiment.planned(circle)
+
+
+def test_many_variants_of_a_large_config_are_refused_before_they_are_made():
+    layers = ", ".join(f"{{name: a{i}, window: 3}}" for i in range(300))
+    text = f"schema_version: 1\nkind: arithmetic\nname: a\nsize: 99\nlayers: [{layers}]\n"
+    text += f"sweep: {{channels: {list(range(1, 101))}, seed: {list(range(100))}}}\n"
+    assert "10,000 variants of a config of 1,109 values are too many" in problems_of(text)

@@ -1,5 +1,8 @@
 """The command `jconv`. Help and configs need no JAX: it is imported when something runs."""
 
+import contextlib
+import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +12,7 @@ import typer
 import jconv
 from jconv.errors import ConfigError, JconvError
 
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 FINE, WRONG_RESULT, WRONG_COMMAND, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
@@ -258,20 +262,20 @@ def explain(
             help="A case string, or its part such as n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32.",
         ),
     ],
-    platform: Annotated[str, typer.Option("--platform", help="cpu, cuda, rocm or tpu.")] = "cpu",
+    platform: Annotated[str, typer.Option("--platform", help=f"One of {', '.join(PLATFORMS)}.")] = "cpu",
 ) -> None:
     """Say what auto takes for a convolution and why, and how much memory each formulation takes besides the arrays.
 
     Example: jconv explain n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32
     """
-    from jconv._compat import PLATFORMS
     from jconv._cost import explain_problem
     from jconv.costs import parse_problem
 
     if platform not in PLATFORMS:
         raise ConfigError(f"explain: --platform must be one of {', '.join(PLATFORMS)}; got {platform!r}.")
-    parts = [part for part in problem.split("/") if "_i" in part] or [problem]
-    typer.echo(str(explain_problem(parse_problem(parts[0], platform=platform))))
+    # A layer's name may look like the beginning of what is computed, so the last part that does is taken.
+    parts = [part for part in problem.split("/") if re.match(r"n\d+_i\d", part)] or [problem]
+    typer.echo(str(explain_problem(parse_problem(parts[-1], platform=platform))))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -293,6 +297,11 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stderr.close()
         sys.exit(WRONG_COMMAND)
+    except OSError as error:  # a full disk behind standard output, a folder that may not be searched
+        place = f": {error.filename}" if error.filename else ""
+        with contextlib.suppress(OSError):
+            typer.echo(f"jconv: the system refuses: {error.strerror or error}{place}", err=True)
+        os._exit(WRONG_COMMAND)  # what is left in a buffer would be refused again
 
 
 if __name__ == "__main__":

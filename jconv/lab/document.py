@@ -204,6 +204,8 @@ def read(path: Path) -> Document:
         if path.stat().st_size > LARGEST:
             raise ConfigError(f"{path}: config must be smaller than {LARGEST // 2**20} MiB. Is it a YAML file?")
         text = path.read_text(encoding="utf-8")
+    except ConfigError:
+        raise
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: config must be UTF-8 text; this file is not. Is it a YAML file?") from None
     except (OSError, ValueError) as reason:

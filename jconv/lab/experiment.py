@@ -60,7 +60,9 @@ class Results:
 
     def _repr_html_(self) -> str:
         """The report, inside a notebook."""
-        page = html.escape(self.report().read_text(encoding="utf-8"), quote=True)
+        from jconv.lab import report
+
+        page = html.escape(report.render(self.folder), quote=True)
         return f'<iframe srcdoc="{page}" title="jconv report" style="width:100%;height:720px;border:0"></iframe>'
 
     def report(self) -> Path:
@@ -141,8 +143,10 @@ def run(
             "run printed when it began, such as --out runs/first."
         )
     loaded, problems = planned(config, overrides)
-    cases = check(problems, yes)
     wanted = selected(problems, only)
+    cases = check(problems, yes or wanted is not None)
+    if wanted is not None and len(wanted) > MANY and not yes:
+        raise _many(len(wanted))
     # Loaded only now: importing JAX takes seconds, and everything above can already be wrong.
     runner = importlib.import_module("jconv.lab.runner")
     folder = None if out is None else Path(out)
@@ -207,12 +211,16 @@ def check(problems: Sequence[plan.Problem], yes: bool) -> list[str]:
     """
     count = sum(len(problem.contenders) for problem in problems)
     if count > MANY and not yes:
-        raise ConfigError(f"run: cases must be at most {MANY:,}; got {count:,}. Add --yes if that is meant.")
+        raise _many(count)
     cases = [case for problem in problems for case in problem.cases()]
     if len(set(cases)) < len(cases):
         twice = next(case for i, case in enumerate(cases) if case in cases[:i])
         raise ConfigError(f"run: every case must differ; got {twice} twice. Give the layers names of their own.")
     return cases
+
+
+def _many(count: int) -> ConfigError:
+    return ConfigError(f"run: cases must be at most {MANY:,}; got {count:,}. Add --yes if that is meant.")
 
 
 def selected(problems: Sequence[plan.Problem], only: str | None) -> list[str] | None:

@@ -51,7 +51,7 @@ def export(folder: Path, format: str, out: Path | None = None, *, samples: bool 
         known = ", ".join(FORMATS)
         raise ConfigError(f"export: format must be one of {known}; got {format!r}.{suggestion(format, FORMATS)}")
     out = out or folder / f"results.{format}"
-    own = (record.RESULTS, record.ENVIRONMENT, record.RESOLVED, record.REPORT)
+    own = (record.RESULTS, record.ENVIRONMENT, record.RESOLVED, record.REPORT, record.RUN, record.LOCK)
     if out.resolve() in [(folder / name).resolve() for name in own]:
         raise ConfigError(f"export: out must not be one of the run's own files; got {out}. Name another file.")
     records = list(record.read(folder))

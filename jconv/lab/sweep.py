@@ -12,6 +12,7 @@ from jconv.lab.document import Document, Fault, KeyPath, error
 
 CONTROLS = ("sweep", "zip", "exclude")
 MOST_VARIANTS = 10_000
+MOST_VALUES = 2_000_000  # of all variants together: each is held and checked
 _RANGE = {"start", "end", "multiplier"}
 
 Axis = tuple[list[str], list[dict[str, Document]]]
@@ -44,7 +45,7 @@ def variants(document: Document) -> list[Variant]:
         The variants, the last key of the sweep moving fastest.
 
     Raises:
-        ConfigError: If the sweep is wrong, or makes more than 10,000 variants.
+        ConfigError: If the sweep is wrong, or makes too many variants.
 
     Example:
         >>> from jconv.lab.document import parse
@@ -61,6 +62,10 @@ def variants(document: Document) -> list[Variant]:
     if total > MOST_VARIANTS:
         where = document.place(("sweep",))
         raise error([Fault(where, ("sweep",), f"{total:,} variants are too many", f"at most {MOST_VARIANTS:,}")])
+    values = len(document.values)
+    if total * values > MOST_VALUES:
+        reason = f"{total:,} variants of a config of {values:,} values are too many"
+        raise error([Fault(document.place(("sweep",)), ("sweep",), reason, f"at most {MOST_VALUES:,} values in all")])
     excluded = _excluded(document, [text for texts, _ in axes for text in texts])
     names = _short([text for texts, _ in axes for text in texts])
     plain = without(document, CONTROLS)

@@ -22,7 +22,7 @@ PLAIN_WIDTH = 140
 
 def console() -> Console:
     """Return a console; where nobody watches, one as wide as its tables, so that no cell is cut."""
-    made = Console(highlight=False, soft_wrap=False)
+    made = Console(highlight=False, soft_wrap=False, emoji=False)
     if not made.is_terminal:
         made.width = max(PLAIN_WIDTH, shutil.get_terminal_size().columns)
     return made
