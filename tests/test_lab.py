@@ -299,3 +299,42 @@ def test_a_stack_adds_up_to_its_receptive_field(tmp_path):
     ]
     assert [line["receptive_field"]["size"] for line in found] == [[3, 3], [7, 7], [15, 15]]
     assert [line["receptive_field"]["jump"] for line in found] == [[1, 1]] * 3
+
+
+def broken(f, kind: str):
+    import jax.numpy as jnp
+
+    breaks = {
+        "flip": lambda x, k: f(x, jnp.flip(k, (0, 1))),
+        "group": lambda x, k: f(x, k).at[..., :2].set(0),
+        "shift": lambda x, k: jnp.roll(f(x, k), 1, axis=1),
+        "zero": lambda x, k: 0 * f(x, k),
+        "half": lambda x, k: f(x, k) / 2,
+        "nan": lambda x, k: f(x, k).at[0, 0, 0, 0].set(jnp.nan),
+        "narrow": lambda x, k: f(x, k).astype(jnp.float8_e4m3fn),
+    }
+    return breaks[kind]
+
+
+@pytest.mark.parametrize("kind", ["flip", "group", "shift", "zero", "half", "nan", "narrow"])
+def test_a_broken_formulation_never_passes_in_half_precision_either(kind, tmp_path, monkeypatch):
+    # 1,600 products in bfloat16: the tolerance is larger than any result.
+    layer = "{name: a, window: [5, 5], in_channels: 64, out_channels: 4, size: [6, 6]}"
+    (problem,) = problems(layers=f"[{layer}]", formulations=["patches"], dtypes=["bfloat16"])
+    sound = run(problem, "patches", tmp_path)
+    assert sound["status"] == "ok", sound
+    assert sound["tolerance"] > sound["error"] / sound["relative"]
+    right = programs.convolution
+    monkeypatch.setattr(programs, "convolution", lambda *given: broken(right(*given), kind))
+    line = run(problem, "patches", tmp_path)
+    assert line["status"] == ("mismatch" if kind in ("nan", "narrow") else "mistrusted"), line
+
+
+def test_a_result_in_fewer_bits_than_asked_for_never_passes(tmp_path, monkeypatch):
+    import jax.numpy as jnp
+
+    (problem, _) = problems(layers=LAYERS, formulations=["shifts"])
+    right = programs.convolution
+    monkeypatch.setattr(programs, "convolution", lambda *given: lambda x, k: right(*given)(x, k).astype(jnp.bfloat16))
+    line = run(problem, "shifts", tmp_path)
+    assert (line["status"], line["reason"]) == ("mismatch", "the result is bfloat16, which does not hold float32")

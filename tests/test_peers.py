@@ -8,6 +8,7 @@ import pytest
 
 from jconv.lab import loading, plan
 from jconv.lab.document import parse
+from jconv.lab.runner import needs_float64
 from jconv.lab.session import Session
 
 LAYERS = [
@@ -70,3 +71,14 @@ def test_without_torch_the_extra_is_named(tmp_path, monkeypatch):
     line = Session(Path(), tmp_path).prepare(problem, "torch").line
     assert line["status"] == "unsupported"
     assert line["reason"] == "torch is not installed. pip install 'jconv[peers]' brings it."
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+def test_torch_is_judged_by_the_problems_dtype(dtype, tmp_path):
+    planned = problems("window: [3, 3]", ["forward", "gradients"], dtypes=f"[{dtype}]")
+    with needs_float64(planned):
+        for problem in planned:
+            line = Session(Path(), tmp_path).prepare(problem, "torch").line
+            assert line["status"] == "ok", line

@@ -5,6 +5,9 @@
 ε is the dtype's; Σ|x||k| is the same convolution of absolute values, so it knows cancellation; √terms is how
 rounding errors of a sum grow when their signs are random. A transform mixes all entries through log₂(size)
 stages, so a formulation that is not exact on integers gets that factor more. NaN is never within tolerance.
+
+Of half precision and many terms the tolerance may be larger than the result itself, and then zeros would pass: what
+is within tolerance, but off by more than a tenth of the result in the mean (RMS), proves little.
 """
 
 import math
@@ -13,11 +16,14 @@ from typing import NamedTuple
 
 import ml_dtypes
 import numpy as np
+import numpy.typing as npt
 
 from jconv.lab.truth import Truth
 
 FEW = 0.1
 """A comparison proves little when a smaller share than this of the true values differs from zero."""
+FAR = 0.1
+"""It proves little when the RMS error is a larger share than this of the true values' RMS."""
 
 
 class Agreement(NamedTuple):
@@ -30,7 +36,7 @@ class Agreement(NamedTuple):
         rms_ulps: The root mean square of all differences, in the same units.
         relative: The error relative to the largest true value.
         ok: Whether shapes and values of all outputs agree.
-        reason: What is wrong, or nothing.
+        reason: What is wrong; if nothing is, why that proves little, or nothing.
     """
 
     error: float
@@ -42,7 +48,9 @@ class Agreement(NamedTuple):
     reason: str = ""
 
 
-def compare(values: Sequence[np.ndarray], truth: Truth, *, exact: bool, size: int) -> Agreement:
+def compare(
+    values: Sequence[np.ndarray], truth: Truth, *, exact: bool, size: int, dtype: str | None = None
+) -> Agreement:
     """Compare the outputs of a program with the truth.
 
     Args:
@@ -50,6 +58,7 @@ def compare(values: Sequence[np.ndarray], truth: Truth, *, exact: bool, size: in
         truth: What they should be.
         exact: Whether the formulation is exact on small integers.
         size: The number of entries a transform would mix.
+        dtype: What the outputs should be, or hold; by default what they are.
 
     Returns:
         How they agree.
@@ -65,27 +74,33 @@ def compare(values: Sequence[np.ndarray], truth: Truth, *, exact: bool, size: in
     if len(values) != len(truth.values):
         return _apart(f"{len(values)} outputs, not {len(truth.values)}")
     found = [
-        _one(value, expected, absolute, terms, 1.0 if exact else max(math.log2(size), 1.0))
+        _one(value, expected, absolute, terms, 1.0 if exact else max(math.log2(size), 1.0), dtype or value.dtype)
         for value, expected, absolute, terms in zip(values, *truth, strict=True)
     ]
     worst = max(found, key=_share)
-    bad = [one.reason for one in found if not one.ok]
-    return worst._replace(ok=not bad, reason="; ".join(bad))
+    bad = [one.reason for one in found if not one.ok] or [one.reason for one in found if one.reason][:1]
+    return worst._replace(ok=all(one.ok for one in found), reason="; ".join(bad))
 
 
-def _one(value: np.ndarray, expected: np.ndarray, absolute: np.ndarray, terms: float, mixing: float) -> Agreement:
+def _one(
+    value: np.ndarray, expected: np.ndarray, absolute: np.ndarray, terms: float, mixing: float, dtype: npt.DTypeLike
+) -> Agreement:
     if value.shape != expected.shape:
         return _apart(f"the result has shape {value.shape}, not {expected.shape}")
-    epsilon = float(ml_dtypes.finfo(value.dtype).eps)
+    epsilon = float(ml_dtypes.finfo(dtype).eps)
+    if ml_dtypes.finfo(value.dtype).eps > epsilon:
+        return _apart(f"the result is {value.dtype}, which does not hold {dtype}")
     scale, largest = (float(np.max(np.abs(array), initial=0.0)) for array in (absolute, expected))
     tolerance = epsilon * math.sqrt(terms) * scale * mixing
     difference = np.abs(value.astype(np.float64) - expected)
     error = float(np.max(difference, initial=0.0))
     # The spacing of the dtype at the largest true value; at zero, epsilon itself.
     ulp = epsilon * 2.0 ** math.floor(math.log2(largest)) if largest else epsilon
-    rms = float(np.sqrt(np.mean(np.square(difference)))) if difference.size else 0.0
+    rms, rms_true = (float(np.sqrt(np.mean(np.square(a)))) if a.size else 0.0 for a in (difference, expected))
     ok = error <= tolerance
     reason = "" if ok else f"the result is off by {error:.3g}, above its tolerance of {tolerance:.3g}"
+    if ok and rms > FAR * rms_true:
+        reason = f"the result is within its tolerance, but off by {rms:.3g} (RMS) where {rms_true:.3g} is true"
     return Agreement(error, tolerance, error / ulp, rms / ulp, error / (largest or 1.0), ok, reason)
 
 

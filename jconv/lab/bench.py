@@ -101,7 +101,9 @@ class Bench:
         """Compare a contender's outputs with the truth, and return what its record says of it."""
         exact = contender == "auto" or contender not in FORMULATIONS or FORMULATIONS[contender].exact
         size = math.prod(self.call.convolution.geometry.padded_size)
-        found = agreement.compare([np.asarray(value) for value in values], self.truth, exact=exact, size=size)
+        found = agreement.compare(
+            [np.asarray(value) for value in values], self.truth, exact=exact, size=size, dtype=self.problem.dtype
+        )
         line = found._asdict() | {"checked_against": self.judge}
         ok, reason = line.pop("ok"), line.pop("reason")
         if not ok:
@@ -109,6 +111,8 @@ class Bench:
         if agreement.mostly_zero(self.truth):
             words = "the true output is mostly zeros, so agreement proves little"
             return line | {"status": "mistrusted", "reason": words}
+        if reason:
+            return line | {"status": "mistrusted", "reason": f"{reason}, so agreement proves little"}
         return line
 
 

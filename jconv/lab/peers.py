@@ -42,7 +42,7 @@ def torch_program(problem: Problem, operands: Mapping[str, np.ndarray]) -> Compi
     memory = {2: torch.channels_last, 3: torch.channels_last_3d}.get(axes, torch.contiguous_format)
 
     def tensor(array: np.ndarray, move: tuple[int, ...]) -> Any:
-        moved = np.ascontiguousarray(np.transpose(array.astype(np.float32), move))
+        moved = np.ascontiguousarray(np.transpose(array.astype(np.float64), move))
         made = torch.from_numpy(moved).to(getattr(torch, problem.dtype))
         return made.contiguous(memory_format=memory)
 
@@ -79,7 +79,7 @@ def torch_program(problem: Problem, operands: Mapping[str, np.ndarray]) -> Compi
     }[problem.transform]
     back = {"k": (*range(2, axes + 2), 1, 0)}
     last = (0, *range(2, axes + 2), 1)
-    value = [np.transpose(r.float().numpy(), back.get(name, last)) for name, r in zip(names, results, strict=True)]
+    value = [np.transpose(r.double().numpy(), back.get(name, last)) for name, r in zip(names, results, strict=True)]
     return Compiled(run, 0.0, built - start, first, value, {})
 
 

@@ -225,16 +225,25 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
         One record per line.
 
     Raises:
-        ConfigError: If there are none to read, or a line is no record.
+        ConfigError: If there are none to read, a line is no record, or a case is recorded twice.
     """
-    text = read_text(folder, RESULTS)
-    *lines, _ = text.split("\n")
+    try:
+        data = (folder / RESULTS).read_bytes()
+    except OSError as reason:
+        raise no_run(folder, f"{RESULTS}: {reason.strerror}") from None
+    *lines, _ = data.split(b"\n")  # before decoding: a line may be torn inside a letter
+    known: set[str] = set()
     for number, line in enumerate(lines, start=1):
         try:
             found = json.loads(line)
-            _ = found["case"], found["formulation"], found["status"]
-        except (ValueError, KeyError, TypeError):
-            raise no_run(folder, f"line {number} of {RESULTS} is no record: {line[:80]}") from None
+            if not all(isinstance(found[key], str) for key in ("case", "formulation", "status")):
+                raise TypeError
+        except (ValueError, KeyError, TypeError, RecursionError):
+            shown = document.printable(line[:80].decode(errors="replace"))
+            raise no_run(folder, f"line {number} of {RESULTS} is no record: {shown}") from None
+        if found["case"] in known:
+            raise no_run(folder, f"line {number} of {RESULTS} records {found['case']} again")
+        known.add(found["case"])
         yield found
 
 

@@ -6,6 +6,7 @@ long it took. The parent watches its memory and the clock, and ends it when it p
 
 import contextlib
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ from jconv.lab.plan import Problem
 Line = dict[str, Any]
 Timed = Callable[[], float]
 POLL = 0.05  # seconds between two looks at a child's memory
+LAST = 5.0  # seconds that a child has to end once it has closed its output
 SAID = 300  # characters of an error's text that a record keeps
 
 
@@ -132,6 +134,7 @@ class Isolated:
             try:
                 return float(child.ask({"run": 1})["seconds"])
             except Ended as ended:
+                child.close()  # now: a child that hangs would take time from those that go on
                 self.ended[line["case"]] = {"status": ended.status, "reason": ended.reason}
                 raise
 
@@ -147,14 +150,21 @@ class Ended(Exception):  # noqa: N818  (an end, not always an error)
 
 
 class Child:
-    """A child process that answers JSON lines with JSON lines, within limits."""
+    """A child process that answers JSON lines with JSON lines, within limits.
 
-    def __init__(self, limits: Limits):
-        self._limits = limits
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with the child)
-        command = [sys.executable, "-m", "jconv.lab.worker"]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._errors, text=True)
+    Args:
+        limits: What it may use.
+        command: What it runs.
+    """
+
+    def __init__(self, limits: Limits, command: Sequence[str] = (sys.executable, "-m", "jconv.lab.worker")):
+        self._limits, self._closed = limits, False
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  (closed below)
+        pipe, utf8 = subprocess.PIPE, {"encoding": "utf-8", "errors": "replace"}
+        # A session of its own, so that what it starts can be ended with it, and Ctrl-C is the parent's to handle.
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=self._errors, start_new_session=True, **utf8
+        )
         self._answers: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -181,7 +191,7 @@ class Child:
             except queue.Empty:
                 self._watch(deadline)
                 continue
-            if not text:
+            if not text.endswith("\n"):  # the end, or an answer torn by it
                 raise self._crash()
             answer = json.loads(text)
             if "status" in answer:
@@ -189,8 +199,11 @@ class Child:
             return answer
 
     def _watch(self, deadline: float) -> None:
+        if self._process.poll() is not None:  # its own children may still hold its output open
+            raise self._crash()
         with contextlib.suppress(psutil.Error):
-            used = psutil.Process(self._process.pid).memory_info().rss / 2**20
+            child = psutil.Process(self._process.pid)
+            used = sum(one.memory_info().rss for one in (child, *child.children(recursive=True))) / 2**20
             if used > self._limits.memory_mib:
                 raise Ended(
                     "out_of_memory", f"it used {used:,.0f} MiB, above its limit of {self._limits.memory_mib:,} MiB"
@@ -199,15 +212,25 @@ class Child:
             raise Ended("timeout", f"it took over {self._limits.seconds:g} s")
 
     def _crash(self) -> Ended:
-        code = self._process.wait()
+        try:
+            code = self._process.wait(LAST)
+        except subprocess.TimeoutExpired:
+            return Ended("failed", "its process answers no more")
         _ = self._errors.seek(0)
         said = [text.strip() for text in self._errors.read().splitlines() if text.strip()]
-        word = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        known = {number.value: number.name for number in signal.Signals}
+        word = known.get(-code, f"signal {-code}") if code < 0 else f"exit status {code}"
         last = f": {said[-1][:SAID]}" if said and code >= 0 else ""
         return Ended("failed", f"its process ended with {word}{last}")
 
     def close(self) -> None:
-        """End the child, and wait until it is gone."""
+        """End the child and what it has started, and wait until it is gone."""
+        if self._closed:  # its number may be another's by now
+            return
+        self._closed = True
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         _ = self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._errors):

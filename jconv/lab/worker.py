@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -14,9 +15,11 @@ from jconv.lab.session import Session, failure
 
 
 def _die_with(parent: int) -> None:
-    """End this process once its parent is gone, even if the case hangs."""
+    """End this process, and what it has started, once its parent is gone, even if the case hangs."""
     while os.getppid() == parent:
         time.sleep(0.5)
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 
