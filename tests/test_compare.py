@@ -283,3 +283,14 @@ def test_the_table_shows_the_worst_first(pair_of):
     assert "ok → failed" in rows[3]
     assert rows[0].rstrip().endswith("SLOWER")
     assert "1.3" in rows[0]
+
+
+def test_other_thread_settings_are_flagged(tmp_path):
+    a, b = tmp_path / "a", tmp_path / "b"
+    for folder, threads in ((a, {}), (b, {"thread_settings": "NPROC=1"})):
+        folder.mkdir()
+        (folder / "results.jsonl").write_text('{"case": "x", "formulation": "f", "status": "ok"}\n')
+        (folder / "env.json").write_text(json.dumps({"processor": "abacus", **threads}))
+    assert "Different thread_settings: None → NPROC=1." in compare.compare(a, b).lines()
+    (a / "env.json").write_text('{"processor": "abacus", "thread_settings": ""}')
+    assert not compare.compare(a, a).differences

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import reference
 
-from jconv.lab import agreement, images, loading, oracle, plan, programs
+from jconv.lab import agreement, experiment, images, loading, oracle, plan, programs
 from jconv.lab.document import parse
 from jconv.lab.runner import needs_float64
 from jconv.lab.session import Session
@@ -338,3 +338,17 @@ def test_a_result_in_fewer_bits_than_asked_for_never_passes(tmp_path, monkeypatc
     monkeypatch.setattr(programs, "convolution", lambda *given: lambda x, k: right(*given)(x, k).astype(jnp.bfloat16))
     line = run(problem, "shifts", tmp_path)
     assert (line["status"], line["reason"]) == ("mismatch", "the result is bfloat16, which does not hold float32")
+
+
+def test_a_sweep_may_change_how_cases_are_isolated(tmp_path):
+    config = {
+        "schema_version": 1,
+        "kind": "agreement",
+        "name": "limits",
+        "formulations": ["direct"],
+        "layers": [{"name": "a", "window": 3, "in_channels": 2, "out_channels": 2, "size": 6}],
+        "sweep": {"limits.seconds": [0.001, 100.0]},
+        "limits": {"isolate": "case"},
+    }
+    short, long = experiment.run(config, out=tmp_path / "out")
+    assert (short["status"], long["status"]) == ("timeout", "ok")

@@ -133,5 +133,46 @@ def test_a_file_that_is_no_record_is_said(tmp_path):
     with pytest.raises(ConfigError, match=r"line 2 of results\.jsonl is no record"):
         _ = list(record.read(tmp_path))
     (tmp_path / record.RESULTS).write_bytes(b"\xff\xfe\n")
-    with pytest.raises(ConfigError, match="it is no text"):
+    with pytest.raises(ConfigError, match=r"line 1 of results\.jsonl is no record"):
         _ = list(record.read(tmp_path))
+
+
+def test_records_torn_inside_a_letter_are_read_and_a_doubled_line_is_said(tmp_path):
+    whole = '{"case": "a", "formulation": "f", "status": "ok", "reason": "√"}\n'.encode()
+    for cut in range(len(whole)):
+        (tmp_path / record.RESULTS).write_bytes(whole + whole.replace(b'"a"', b'"b"')[:cut])
+        assert [one["case"] for one in record.read(tmp_path)] == ["a"]
+    (tmp_path / record.RESULTS).write_bytes(whole + whole)
+    with pytest.raises(ConfigError, match=r"line 2 of results\.jsonl records a again"):
+        _ = list(record.read(tmp_path))
+    for odd in (b'{"case": ["a"], "formulation": "f", "status": "ok"}', b"[" * 100_000, b"", b"\0" * 99, b"\x1b[31m"):
+        (tmp_path / record.RESULTS).write_bytes(whole + odd + b"\n")
+        with pytest.raises(ConfigError, match=r"line 2 of results\.jsonl is no record") as caught:
+            _ = list(record.read(tmp_path))
+        assert str(caught.value).isprintable()
+
+
+def test_resume_needs_the_same_machine(tmp_path, monkeypatch):
+    create(tmp_path / "run").close()
+    monkeypatch.setattr(record.machine, "processor", lambda: "abacus")
+    with pytest.raises(ConfigError, match=r"must run on the machine .* changed: processor .* → abacus"):
+        _ = create(tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize("name", [record.RESULTS, record.RUN, record.RESOLVED, record.PICTURES, record.LOCK])
+def test_a_folder_or_a_file_in_the_place_of_another_is_one_message(tmp_path, name):
+    create(tmp_path / "run").close()
+    path = tmp_path / "run" / name
+    if path.is_dir():
+        path.rmdir()
+        path.write_text("")
+    else:
+        path.unlink()
+        path.mkdir()
+    if name != record.RESOLVED:  # that is only written at the beginning
+        with pytest.raises(ConfigError):
+            _ = create(tmp_path / "run", resume=True)
+        return
+    (tmp_path / "run" / record.RUN).unlink()
+    with pytest.raises(ConfigError, match="Is a directory"):
+        _ = create(tmp_path / "run", resume=True)

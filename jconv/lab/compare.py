@@ -34,7 +34,7 @@ from jconv.lab.noise import percent
 
 MACHINE = ("processor", "cores", "system", "platform", "device", "devices")
 """What must be equal for seconds to be comparable."""
-VERSIONS = ("jconv", "jax", "jaxlib", "numpy", "python", "xla_flags")
+VERSIONS = ("jconv", "jax", "jaxlib", "numpy", "python", "xla_flags", "thread_settings")
 """What may have changed on purpose, but must be known."""
 ORDER = ("SLOWER", "FASTER", "UNSURE", "SAME", "")
 SHOWN = 3
@@ -297,7 +297,7 @@ def _load(folder: Path, name: str) -> tuple[dict[str, dict[str, Any]], dict[str,
 def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
     settings = [name for name in {**a, **b} if name.startswith("config.") and name != "config.name"]
     names: Sequence[str] = [*MACHINE, *VERSIONS, *settings]
-    return [Difference(n, a.get(n), b.get(n), n in MACHINE) for n in names if a.get(n) != b.get(n)]
+    return [Difference(n, a.get(n), b.get(n), n in MACHINE) for n in names if (a.get(n) or None) != (b.get(n) or None)]
 
 
 def _absolute(before: Sequence[float], after: Sequence[float], confidence: float, resamples: int, seed: int) -> Ratio:

@@ -17,7 +17,7 @@ from jconv.lab import machine, noise
 from jconv.lab.noise import Contender, Floor, Noise
 
 DEVELOPMENT = ("test", "docs")
-THREADS = ("XLA_FLAGS", "NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREADS = ("XLA_FLAGS", *machine.THREADS)
 GIB = 2**30
 COARSE_CLOCK = 1e-6
 LITTLE_MEMORY = 1 * GIB

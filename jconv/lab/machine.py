@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+THREADS = ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 
 def identity() -> dict[str, str | int]:
     """Return what tells this machine from others whose times are not comparable.
@@ -46,6 +48,16 @@ def cores() -> int:
     found = len(affinity()) if affinity else os.cpu_count() or 1
     quota = cpu_quota()
     return found if quota is None else max(1, min(found, int(quota)))
+
+
+def thread_settings() -> str:
+    """Return what the environment says of threads, such as `OMP_NUM_THREADS=2`; XLA's flags are told apart.
+
+    Example:
+        >>> isinstance(thread_settings(), str)
+        True
+    """
+    return " ".join(f"{name}={os.environ[name]}" for name in THREADS if os.environ.get(name))
 
 
 def cpu_quota() -> float | None:

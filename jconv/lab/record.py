@@ -157,13 +157,15 @@ def _check_same(folder: Path, digest: str) -> None:
     changed = [f"{name} {versions.get(name)} → {now}" for name, now in _versions().items() if versions.get(name) != now]
     if changed:
         raise ConfigError(
-            f"run: --resume must run on the versions that {folder} was begun with; changed: {', '.join(changed)}. "
-            "Start a new run."
+            f"run: --resume must run on the machine and versions that {folder} was begun with; changed: "
+            f"{', '.join(changed)}. Start a new run."
         )
 
 
 def _versions() -> dict[str, str]:
-    return {name: machine.version(name) or "not installed" for name in ("jconv", "jax", "jaxlib", "numpy")}
+    """Return what the records of one run share, for their times and rounding errors to be comparable."""
+    versions = {name: machine.version(name) or "not installed" for name in ("jconv", "jax", "jaxlib", "numpy")}
+    return versions | {"processor": machine.processor(), "cores": str(machine.cores())}
 
 
 def _fresh(folder: Path) -> Path:
@@ -277,6 +279,7 @@ def describe_machine() -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: machine.version(name) or "not installed" for name in PACKAGES},
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "thread_settings": machine.thread_settings(),
         "command": " ".join(["jconv", *sys.argv[1:]]),
     }
 

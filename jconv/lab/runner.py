@@ -40,16 +40,11 @@ def run(
     Raises:
         ConfigError: If the disk does not take a record.
     """
-    settings = problems[0].settings
-    floor = noise.floor()
-    if settings.measure.floor > floor.value:
-        floor = noise.Floor(settings.measure.floor, "the config's measure.floor")
+    settings, own = problems[0].settings, noise.floor()
+    floor = noise.Floor(settings.measure.floor, "the config's measure.floor")
+    floor = floor if floor.value > own.value else own
     if not (directory.path / record.ENVIRONMENT).exists():
         directory.write(record.ENVIRONMENT, record.encoded(_environment(settings, floor) | {"rerun": rerun}) + "\n")
-    limits = settings.limits
-    session = Session(source, directory.path)
-    if limits.isolate == "case":
-        session = Isolated(source, directory.path, limits)
     with needs_float64(problems):
         for problem in problems:
             wanted = [
@@ -58,8 +53,11 @@ def run(
                 if problem.case(contender) not in directory.finished
                 and (only is None or problem.case(contender) in only)
             ]
-            if wanted:
-                _problem(problem, wanted, session, directory, tell, floor.value)
+            if wanted:  # a sweep may change limits and floor too
+                limits, least = problem.settings.limits, max(own.value, problem.settings.measure.floor)
+                isolated = limits.isolate == "case"
+                session = Isolated(source, directory.path, limits) if isolated else Session(source, directory.path)
+                _problem(problem, wanted, session, directory, tell, least)
 
 
 def _environment(settings: Experiment, floor: noise.Floor) -> dict[str, Any]:
