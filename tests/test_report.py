@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 
 import pytest
@@ -330,3 +331,45 @@ def test_it_needs_no_jax(tmp_path):
     code = f"import sys; from pathlib import Path; from jconv.lab import report; report.write(Path({str(folder)!r}))"
     _ = subprocess.run([sys.executable, "-c", f"{code}; assert 'jax' not in sys.modules"], check=True)
     assert (folder / record.REPORT).is_file()
+
+
+def stack(variant: str, count: int) -> list[dict]:
+    facts = {"input_size": [8, 8], "output_size": [8, 8], "parameters": 1, "multiplications": 1}
+    field = {"receptive_field": {"size": [3, 3], "jump": [1, 1], "start": [0.0, 0.0]}}
+    return [
+        line(f"{i:04d}-up@{variant}", "geometry", "geometry", kind="arithmetic", **facts, **field) for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize(("stacks", "layers"), [(1, 2000), (400, 5)])
+def test_stacks_of_very_many_layers_stay_small_and_are_drawn_in_seconds(stacks, layers, tmp_path):
+    lines = [one for i in range(stacks) for one in stack(f"seed={i}", layers)]
+    start = time.monotonic()
+    path = report.write(folder_of(tmp_path / "run", lines))
+    assert path.stat().st_size <= budget.MOST
+    assert time.monotonic() - start < 60
+
+
+def test_a_page_of_too_many_figures_goes_without_them(monkeypatch, tmp_path):
+    folder = folder_of(tmp_path / "run", scaling())
+    whole = report.render(folder)
+    least = len(re.sub(r"<svg .*?</svg>", "", whole, flags=re.DOTALL).encode())
+    monkeypatch.setattr(budget, "MOST", least)
+    page = report.render(folder)
+    assert len(page.encode()) <= least
+    assert "left out to keep this page small" in page
+
+
+def test_a_run_that_is_not_finished_says_so(tmp_path):
+    folder = folder_of(tmp_path / "run", KINDS["timing"]())
+    done = len((folder / record.RESULTS).read_text().splitlines())
+    (folder / record.RUN).write_text(json.dumps({"cases": done + 3}))
+    assert f"Only {done} of {done + 3} cases are recorded; --resume goes on." in report.render(folder)
+    (folder / record.RUN).write_text(json.dumps({"cases": done}))
+    assert "are recorded; --resume" not in report.render(folder)
+
+
+def test_a_wrong_formulation_has_no_typical_time():
+    ratio = {"median": 0.01, "low": 0.01, "high": 0.01, "pairs": 50}
+    wrong = line("a", "auto", ratio=ratio) | {"status": "mismatch"}
+    assert summary.typical_ratio([wrong], "auto") is None

@@ -15,6 +15,8 @@ from jconv.lab.fit import Crossover, Fit
 
 Record = Mapping[str, Any]
 BAD = ("failed", "mismatch", "timeout", "out_of_memory")
+NAMED = 6
+"""Names that the verdict tells of."""
 SHOWN = 3
 """Crossings of each family, and stacks, that the verdict tells of one by one; the report has all."""
 
@@ -251,7 +253,7 @@ def _stacks(records: Sequence[Record]) -> list[str]:
     found = stacks(records)
     if len(found) > SHOWN:  # the tables have their sizes
         bad = [name for name, layers in found.items() if not all(map(even, layers))]
-        words = f"in {len(bad)} of {len(found)} stacks: {'; '.join(bad)}" if bad else "in none of the stacks"
+        words = f"in {len(bad)} of {len(found)} stacks: {some(bad)}" if bad else "in none of the stacks"
         transposed = any("_transposed" in line["case"] for layers in found.values() for line in layers)
         return [f"Unequally many taps write to neighbours, a checkerboard, {words}."] if transposed else []
     sentences = []
@@ -266,8 +268,18 @@ def _stacks(records: Sequence[Record]) -> list[str]:
         sentences.append(f"{prefix}{', '.join(words)}.")
         uneven = [line["layer"].partition("@")[0] for line in layers if not even(line)]
         if uneven:
-            sentences.append(f"{prefix}{', '.join(uneven)}: unequally many taps write to neighbours, a checkerboard.")
+            sentences.append(f"{prefix}{some(uneven)}: unequally many taps write to neighbours, a checkerboard.")
     return sentences
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first names of many, and how many more there are.
+
+    Example:
+        >>> some(["a"] * 8)
+        'a, a, a, a, a, a and 2 more'
+    """
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def even(line: Record) -> bool:
@@ -314,5 +326,6 @@ def by(size: Sequence[int]) -> str:
 
 def typical_ratio(records: Sequence[Record], formulation: str) -> float | None:
     """Return the geometric mean over problems of a contender's time relative to the reference's."""
-    ratios = [line["ratio"]["median"] for line in records if line["formulation"] == formulation and "ratio" in line]
+    mine = [line for line in records if line["formulation"] == formulation and line["status"] not in BAD]
+    ratios = [line["ratio"]["median"] for line in mine if "ratio" in line]
     return statistics.geometric_mean(ratios) if ratios else None

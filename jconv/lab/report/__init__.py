@@ -6,6 +6,7 @@ appear by what the records hold, not by the kind of experiment; each is one file
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -92,7 +93,7 @@ def render(folder: Path) -> str:
     blocks = templates.get_template("blocks.html.j2").module
     style, script = (templates.get_template(name).render() for name in ("report.css", "report.js"))
 
-    verdict = summary.verdict(run.records, run.floor)
+    verdict = [*_unfinished(run), *summary.verdict(run.records, run.floor)]
     rendered: dict[int, tuple[Block, Markup]] = {}
 
     def block(one: Block) -> Markup:
@@ -116,6 +117,16 @@ def render(folder: Path) -> str:
         )
 
     return budget.fitting(page, made, len(run.records))
+
+
+def _unfinished(run: Run) -> list[str]:
+    """Return how many cases are not recorded, if the run says how many it has."""
+    try:
+        planned = int(json.loads((run.folder / record.RUN).read_text(encoding="utf-8"))["cases"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    done = len(run.records)
+    return [f"Only {done:,} of {planned:,} cases are recorded; --resume goes on."] if done < planned else []
 
 
 def _read(folder: Path) -> Run:

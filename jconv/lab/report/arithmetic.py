@@ -15,6 +15,10 @@ WORDS = (
     "outputs. Overlap: how many taps write to an output of a transposed layer; even: equally many, away from the "
     "borders. Receptive fields end at the first transposed layer."
 )
+DRAWN = 12
+"""Stacks that are drawn."""
+MOST = 100
+"""Layers of a stack that is drawn."""
 SHOWN = 16
 """Outputs along an axis of an overlap's picture."""
 
@@ -24,12 +28,16 @@ def section(run: Run) -> Section | None:
     stacks = summary.stacks(run.records)
     blocks: list[Block] = [Prose(WORDS, quiet=True)]
     for place, (name, layers) in enumerate(stacks.items()):
-        blocks += _stack(f"stack{place}", name, layers)
+        blocks += _stack(f"stack{place}", name, layers) if place < DRAWN else [_table(name, layers)]
+    if len(stacks) > DRAWN:
+        blocks.append(Prose(f"The first {DRAWN} of {len(stacks)} stacks have figures.", quiet=True))
     return Section("arithmetic", "Sizes, receptive fields, overlap", blocks) if stacks else None
 
 
 def _stack(key: str, name: str, layers: Sequence[Record]) -> list[Block]:
     blocks: list[Block] = [_table(name, layers)]
+    if len(layers) > MOST:
+        return [*blocks, Prose(f"{len(layers)} layers are too many for figures; the table has all.", quiet=True)]
     if len(layers) > 1:
         blocks.append(_sizes(f"{key}-sizes", name, layers))
     fields = [line for line in layers if line.get("receptive_field")]

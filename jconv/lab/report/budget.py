@@ -9,6 +9,8 @@ MOST = 500 * 1024
 """Bytes of a report."""
 ROWS = (200, 100, 50, 25, 12, 6)
 """Rows that each table may keep, tried one after the other."""
+BLOCKS = 60
+"""Tables, figures and paragraphs that a section may keep at last."""
 ELSEWHERE = "left out to keep this page small; `jconv export RUN` writes all."
 
 
@@ -58,7 +60,11 @@ def _spared(sections: list[Section]) -> Iterator[list[Section]]:
         sections = _each(sections, spare)
         yield sections
     for rows in ROWS:
-        yield _each(sections, functools.partial(_shortened, rows=rows))
+        shortened = _each(sections, functools.partial(_shortened, rows=rows))
+        yield shortened
+    few = [_begun(section) for section in shortened]
+    yield few
+    yield _each(few, _without_figures)
 
 
 def _each(sections: list[Section], change: Callable[[Block], Block]) -> list[Section]:
@@ -77,6 +83,16 @@ def _without_folded(block: Block) -> Block:
 
 def _without_pictures(block: Block) -> Block:
     return Prose(f"{block.title}: the pictures are in the run's folder.") if isinstance(block, Gallery) else block
+
+
+def _begun(section: Section) -> Section:
+    left = len(section.blocks) - BLOCKS
+    more: list[Block] = [Prose(f"{left} tables and figures more are {ELSEWHERE}")] if left > 0 else []
+    return section._replace(blocks=[*section.blocks[:BLOCKS], *more])
+
+
+def _without_figures(block: Block) -> Block:
+    return Prose(f"{block.plot.title}: {ELSEWHERE}") if isinstance(block, Drawn) else block
 
 
 def _shortened(block: Block, rows: int) -> Block:

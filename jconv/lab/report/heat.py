@@ -76,7 +76,7 @@ def status(line: Record) -> Cell:
 
 def mean_of_ratios(lines: Sequence[Record]) -> Cell:
     """Return the geometric mean of a contender's ratios, and of how many problems where some have none."""
-    ratios = [line["ratio"]["median"] for line in lines if line.get("ratio")]
+    ratios = [line["ratio"]["median"] for line in lines if line.get("ratio") and line["status"] not in summary.BAD]
     if not ratios:
         return Cell("reference", (), "mean") if lines and lines[0]["formulation"] == summary.REFERENCE else Cell("–")
     part = () if len(ratios) == len(lines) else (f"of {len(ratios)} in {len(lines)}",)
