@@ -380,7 +380,7 @@ def test_standard_output_on_a_full_disk_is_no_traceback(tmp_path):
     [
         (["check", "a" * 300], "run: config must be a YAML file or one of"),
         (["run", "tiny.yaml", "--out", "a" * 300], "jconv: the system refuses: File name too long"),
-        (["run", "tiny.yaml", "--resume"], "run: --resume must know what to go on with; got no --out."),
+        (["run", "tiny.yaml", "--resume"], "run: --resume must know the folder to go on with; got no --out."),
         (["explain", "n1_i8c2_k3o2_s1_p1:1_d1_g1_float32", "--platform", "abacus"], "must be one of cpu, cuda"),
     ],
 )
