@@ -199,7 +199,7 @@ def test_many_stacks_are_counted_and_one_training_result_is_the_headline(tmp_pat
     lines = [{**line, "layer": f"up@n={n}{place}"} for n in range(3) for place, line in enumerate((even, uneven))]
     first, told = summary.verdict(lines)
     assert first == "Sizes through 6 layers, by arithmetic alone."
-    words = "Unequally many taps write to neighbours, a checkerboard, in 3 of 6 stacks: n=01; n=11; n=21."
+    words = "Unequally many taps write to neighbours, a checkerboard, in 3 of 6 stacks: n=01, n=11, n=21."
     assert told == words
     good = [line for line in training() if line["status"] == "ok"]
     sentences = summary.verdict(good)
