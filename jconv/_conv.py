@@ -6,15 +6,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.typing import ArrayLike
 
 from jconv._auto import bind, flip_exchange, problem_of
 from jconv._compat import current_platform
+from jconv._operands import add_bias, arrays, checked_precision, result_dtype
 from jconv._padding import check_padding_mode, pad, pad_first
-from jconv.errors import GeometryError, UnsupportedError, suggestion
+from jconv.errors import UnsupportedError, suggestion
 from jconv.formulations import FORMULATIONS
-from jconv.formulations._base import accumulator
 from jconv.geometry import Geometry, Ints, Padding, conv_geometry, conv_transpose_geometry
 
 
@@ -79,7 +78,43 @@ def conv(
     References:
         Dumoulin, Visin, A guide to convolution arithmetic for deep learning, 2016, https://arxiv.org/abs/1603.07285
     """
-    x, kernel = arrays("conv", x=x, kernel=kernel)
+    return conv_as(
+        "conv",
+        x,
+        kernel,
+        bias,
+        stride=stride,
+        padding=padding,
+        padding_mode=padding_mode,
+        dilation=dilation,
+        input_dilation=input_dilation,
+        groups=groups,
+        flip=flip,
+        formulation=formulation,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
+
+
+def conv_as(
+    caller: str,
+    x: ArrayLike,
+    kernel: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: Ints = 1,
+    padding: Padding = "VALID",
+    padding_mode: str = "zeros",
+    dilation: Ints = 1,
+    input_dilation: Ints = 1,
+    groups: int = 1,
+    flip: bool = False,
+    formulation: str = "auto",
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> jax.Array:
+    """Do as `conv`, for a caller whose name the errors are to carry."""
+    x, kernel = arrays(caller, x=x, kernel=kernel)
     geometry = conv_geometry(
         x.shape,
         kernel.shape,
@@ -88,11 +123,12 @@ def conv(
         dilation=dilation,
         input_dilation=input_dilation,
         groups=groups,
+        caller=caller,
     )
-    x, geometry = pad_first("conv", x, padding, padding_mode, geometry)
+    x, geometry = pad_first(caller, x, padding, padding_mode, geometry)
     kernel = jnp.flip(kernel, range(kernel.ndim - 2)) if flip else kernel
-    y = _run("conv", x, kernel, geometry, formulation, precision, preferred_element_type)
-    return _add_bias("conv", y, bias, x.dtype)
+    y = _run(caller, x, kernel, geometry, formulation, precision, preferred_element_type)
+    return add_bias(caller, y, bias, x.dtype)
 
 
 @functools.wraps(conv, assigned=("__annotations__",), updated=())
@@ -184,7 +220,7 @@ def conv_transpose(
     run = functools.partial(_run, "conv_transpose", formulation=formulation, precision=precision)
     if padding_mode == "zeros":
         y = run(x, exchanged, forward.input_gradient(), preferred=preferred_element_type)
-        return _add_bias("conv_transpose", y, bias, x.dtype)
+        return add_bias("conv_transpose", y, bias, x.dtype)
     # The adjoint of pad-then-convolve: transpose the VALID convolution, then add back what padding copied.
     size, axes = forward.input_size, len(forward.window)
     check_padding_mode("conv_transpose", padding_mode, size, pads)
@@ -192,99 +228,7 @@ def conv_transpose(
     y = run(x, exchanged, valid.input_gradient(), preferred=preferred_element_type)
     shape = (*y.shape[: y.ndim - axes - 1], *size, y.shape[-1])
     _, add_back = jax.vjp(lambda a: pad(a, pads, padding_mode), jnp.zeros_like(y, shape=shape))
-    return _add_bias("conv_transpose", add_back(y)[0], bias, x.dtype)
-
-
-def arrays(caller: str, **operands: ArrayLike) -> list[jax.Array]:
-    """Return the operands as arrays of one numeric dtype; nothing is promoted behind the caller's back.
-
-    Args:
-        caller: The name that errors carry.
-        **operands: x, then what it is convolved with, by the names that the caller's caller knows.
-
-    Returns:
-        The arrays, in that order.
-
-    Raises:
-        GeometryError: If one is no numeric array, or has another dtype than x.
-    """
-    found = {name: _array(caller, name, value) for name, value in operands.items()}
-    (first, x), *others = found.items()
-    for name, other in others:
-        if x.dtype == other.dtype:
-            continue
-        cast, to = name, first
-        if jnp.issubdtype(other.dtype, jnp.inexact) and not jnp.issubdtype(x.dtype, jnp.inexact):
-            cast, to = to, cast  # an image of integers becomes floating; a kernel made integer would be ruined
-        raise GeometryError(
-            f"{caller}: {first} and {name} must have the same dtype; got {x.dtype} and {other.dtype}. "
-            f"Cast one, as in {cast}.astype({to}.dtype)."
-        )
-    return list(found.values())
-
-
-def _array(caller: str, name: str, value: ArrayLike) -> jax.Array:
-    try:
-        array = jnp.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise GeometryError(
-            f"{caller}: {name} must be a numeric array; got {type(value).__name__}. Make it a jax.Array."
-        ) from error
-    if array.dtype == jnp.bool_:  # some would count what is true, some would not
-        raise GeometryError(
-            f"{caller}: {name} must be a numeric array; got dtype bool. Cast it, as in {name}.astype(jnp.int8)."
-        )
-    return array
-
-
-def result_dtype(caller: str, x: jax.Array, preferred: Any) -> jnp.dtype:
-    """Return `preferred_element_type`, else int32 for 8- and 16-bit integers, else x's.
-
-    Args:
-        caller: The name that errors carry.
-        x: The input.
-        preferred: What the caller asks for, or None.
-
-    Returns:
-        The dtype of the result.
-
-    Raises:
-        GeometryError: If x's dtype does not fit into it: the rule is lax's own.
-    """
-    if preferred is None:
-        return accumulator(x.dtype) if jnp.issubdtype(x.dtype, jnp.integer) else jnp.dtype(x.dtype)
-    try:
-        dtype = jnp.dtype(preferred)
-    except TypeError as error:
-        raise GeometryError(
-            f"{caller}: preferred_element_type must be a dtype; got {preferred!r}. Write jnp.float32."
-        ) from error
-    kinds = (jnp.signedinteger, jnp.integer, jnp.floating, jnp.complexfloating)
-    same = all(jnp.issubdtype(dtype, kind) for kind in kinds if jnp.issubdtype(x.dtype, kind))
-    floated = jnp.issubdtype(x.dtype, jnp.integer) and jnp.issubdtype(dtype, jnp.floating)
-    if dtype.itemsize < x.dtype.itemsize or not (same or floated):
-        raise GeometryError(
-            f"{caller}: preferred_element_type must be of x's kind and no narrower, or floating where x has "
-            f"integers; got {dtype} with x of {x.dtype}. Cast the result instead."
-        )
-    return dtype
-
-
-def _add_bias(caller: str, y: jax.Array, bias: ArrayLike | None, dtype: Any) -> jax.Array:
-    if bias is None:
-        return y
-    bias = _array(caller, "bias", bias)
-    if bias.shape != y.shape[-1:]:
-        raise GeometryError(
-            f"{caller}: bias must have one entry per output channel; got bias shape {bias.shape} for {y.shape[-1]} "
-            "output channels. Reshape it to [out]."
-        )
-    if bias.dtype not in (dtype, y.dtype):
-        raise GeometryError(
-            f"{caller}: bias must have the dtype of x or of the result; got {bias.dtype} with x of {dtype}. "
-            "Cast it, as in bias.astype(x.dtype)."
-        )
-    return y + lax.expand_dims(bias.astype(y.dtype), range(y.ndim - 1))
+    return add_bias("conv_transpose", add_back(y)[0], bias, x.dtype)
 
 
 def _run(
@@ -302,9 +246,8 @@ def _run(
     if len(batch) != 1:  # a single batch axis stays as it is, and so does its sharding
         x = x.reshape(math.prod(batch), *x.shape[len(batch) :])
     dtype = result_dtype(caller, x, preferred)
-    if isinstance(precision, list):
-        precision = tuple(precision)
-    _known(caller, formulation)
+    precision = checked_precision(caller, precision)
+    known(caller, formulation)
     if formulation == "auto":
         y = bind(x, kernel, geometry=geometry, precision=precision, dtype=dtype)
     elif 0 in (*x.shape, *kernel.shape):
@@ -323,7 +266,7 @@ def _apply(
     return apply(x, kernel, geometry, precision=precision, preferred_element_type=dtype)
 
 
-def _known(caller: str, formulation: str) -> None:
+def known(caller: str, formulation: str) -> None:
     """Raise if there is no such formulation."""
     names = ("auto", *FORMULATIONS)
     if formulation not in names:

@@ -1,12 +1,12 @@
 """What a call would cost and what `auto` would take, before anything is computed: `cost` and `explain`."""
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from jconv._arguments import sizes_of
 from jconv._compat import PLATFORMS, current_platform
 from jconv.costs import Cost, Problem, direct_cost
 from jconv.errors import GeometryError, UnsupportedError, suggestion
@@ -86,14 +86,14 @@ def cost(
     """
     arguments = {"stride": stride, "padding": padding, "dilation": dilation, "input_dilation": input_dilation}
     problem = _problem("cost", x_shape, kernel_shape, dtype, "cpu", groups=groups, **arguments)
-    if formulation not in FORMULATIONS:
+    if not isinstance(formulation, str) or formulation not in FORMULATIONS:
         raise UnsupportedError(
             f"cost: formulation must be one of {', '.join(FORMULATIONS)}; got formulation={formulation!r}."
             f"{suggestion(formulation, FORMULATIONS)}"
         )
-    found = FORMULATIONS[formulation].cost(problem)
-    with_bias = direct_cost(problem, bias=bias)
-    return found._replace(additions=found.additions + with_bias.output_elements * bias, parameters=with_bias.parameters)
+    found, with_bias = FORMULATIONS[formulation].cost(problem), direct_cost(problem, bias=bool(bias))
+    more = with_bias.output_elements if bias else 0
+    return found._replace(additions=found.additions + more, parameters=with_bias.parameters)
 
 
 def explain(
@@ -133,7 +133,7 @@ def explain(
         >>> explain(x, kernel, padding="SAME", groups=96, platform="cpu").formulation
         'shifts'
     """
-    if platform is not None and platform not in PLATFORMS:
+    if platform not in (None, *PLATFORMS):
         raise UnsupportedError(
             f"explain: platform must be one of {', '.join(PLATFORMS)}; got platform={platform!r}. "
             "What JAX calls gpu is cuda or rocm here."
@@ -145,6 +145,10 @@ def explain(
             "explain: x and kernel must be arrays, or have their shape and dtype; got "
             f"{type(x).__name__} and {type(kernel).__name__}. Write jax.ShapeDtypeStruct(shape, jnp.float32)."
         ) from error
+    if dtype != kernel.dtype:
+        raise GeometryError(
+            f"explain: x and kernel must have the same dtype; got {dtype} and {kernel.dtype}. Cast one."
+        )
     platform = platform or current_platform()
     arguments = {"stride": stride, "padding": padding, "dilation": dilation, "input_dilation": input_dilation}
     problem = _problem("explain", x_shape, kernel_shape, dtype, platform, groups=groups, **arguments)
@@ -162,13 +166,7 @@ def explain_problem(problem: Problem) -> Explanation:
 def _problem(
     caller: str, x_shape: Sequence[int], kernel_shape: Sequence[int], dtype: Any, platform: str, **arguments: Any
 ) -> Problem:
-    try:
-        x_shape, kernel_shape = (tuple(map(operator.index, shape)) for shape in (x_shape, kernel_shape))
-    except TypeError as error:
-        raise GeometryError(
-            f"{caller}: x_shape and kernel_shape must be sequences of ints; got {type(x_shape).__name__} and "
-            f"{type(kernel_shape).__name__}. The shape of an array is x.shape."
-        ) from error
+    x_shape, kernel_shape = sizes_of(caller, "x_shape", x_shape), sizes_of(caller, "kernel_shape", kernel_shape)
     try:
         name = jnp.dtype(dtype).name
     except TypeError as error:

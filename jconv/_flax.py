@@ -24,9 +24,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jconv._conv import conv, conv_transpose
+from jconv._arguments import PADDING_WORDS, Ints, Padding, Pads, axes_of, one_int, per_axis, resolve_padding
+from jconv._conv import conv_as, conv_transpose
+from jconv._operands import array
 from jconv.errors import GeometryError, suggestion
-from jconv.geometry import PADDING_WORDS, Ints, Padding, Pads, extents, per_axis, resolve_padding
+from jconv.geometry import extents
 
 BORDERS = {"CIRCULAR": "circular", "REFLECT": "reflect", "EDGE": "edge"}
 
@@ -47,14 +49,34 @@ def layer_shapes(caller: str, kernel_size: Ints, in_features: int, out_features:
     Raises:
         GeometryError: If the window has no tap, or groups do not split both features.
     """
-    window = per_axis(caller, "kernel_size", kernel_size, 1 if isinstance(kernel_size, int) else len(kernel_size))
-    if groups < 1 or in_features % groups or out_features % groups:
+    window = per_axis(caller, "kernel_size", kernel_size, axes_of(kernel_size))
+    in_features = one_int(caller, "in_features", in_features)
+    out_features = one_int(caller, "out_features", out_features)
+    groups = one_int(caller, "feature_group_count", groups)
+    if in_features % groups or out_features % groups:
         raise GeometryError(
             f"{caller}: feature_group_count must split the features of input and output evenly; got "
             f"feature_group_count={groups}, in_features={in_features}, out_features={out_features}. "
             "Take a divisor of both."
         )
     return window
+
+
+def features_between(in_features: int, multiplier: int) -> int:
+    """Return the features between the two layers of a separable convolution, or raise."""
+    caller = "SeparableConv"
+    return one_int(caller, "in_features", in_features) * one_int(caller, "channel_multiplier", multiplier)
+
+
+def layer_inputs(caller: str, inputs: Any) -> jax.Array:
+    """Return the inputs of a layer as an array with features, or raise; Flax's promotion takes Booleans."""
+    inputs = array(caller, "inputs", inputs, booleans=True)
+    if inputs.ndim < 2:
+        raise GeometryError(
+            f"{caller}: inputs must be [*batch, *space, in_features]; got shape {inputs.shape}. "
+            "A single feature is inputs[..., None]."
+        )
+    return inputs
 
 
 def masked(caller: str, kernel: jax.Array, mask: jax.Array | None) -> jax.Array:
@@ -73,6 +95,7 @@ def masked(caller: str, kernel: jax.Array, mask: jax.Array | None) -> jax.Array:
     """
     if mask is None:
         return kernel
+    mask = array(caller, "mask", mask, booleans=True)
     if mask.shape != kernel.shape:
         raise GeometryError(
             f"{caller}: mask must have the kernel's shape; got mask.shape={mask.shape}, "
@@ -119,7 +142,8 @@ def apply_conv(
         padding = tuple(((k - 1) // 2, k // 2) for k in extent)
     elif word:
         padding = word
-    y = conv(
+    y = conv_as(
+        "Conv",
         x,
         kernel,
         stride=stride,

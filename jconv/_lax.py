@@ -7,8 +7,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jconv._conv import arrays, conv, result_dtype
+from jconv._arguments import one_int, per_axis
+from jconv._conv import conv_as, known
+from jconv._modes import check_padding_mode
+from jconv._operands import arrays, checked_precision, result_dtype
 from jconv.errors import GeometryError
+
+NAME = "conv_general_dilated"
 
 
 def conv_general_dilated(
@@ -60,28 +65,33 @@ def conv_general_dilated(
         >>> conv_general_dilated(jnp.ones((1, 3, 8, 8)), jnp.ones((4, 3, 3, 3)), (1, 1), "SAME").shape
         (1, 4, 8, 8)
     """
-    lhs, rhs = arrays("conv_general_dilated", lhs=lhs, rhs=rhs)
+    lhs, rhs = arrays(NAME, lhs=lhs, rhs=rhs)
     if out_sharding is not None:
         raise GeometryError(
-            f"conv_general_dilated: out_sharding must be None; got {out_sharding}. "
+            f"{NAME}: out_sharding must be None; got {out_sharding}. "
             "Constrain the result: jax.lax.with_sharding_constraint, or jax.sharding.reshard."
         )
+    axes = max(lhs.ndim - 2, 0)
+    strides = per_axis(NAME, "window_strides", window_strides, axes)
+    lhs_dilation = per_axis(NAME, "lhs_dilation", 1 if lhs_dilation is None else lhs_dilation, axes)
+    rhs_dilation = per_axis(NAME, "rhs_dilation", 1 if rhs_dilation is None else rhs_dilation, axes)
     stock = {
         "lhs_dilation": lhs_dilation,
         "rhs_dilation": rhs_dilation,
         "dimension_numbers": dimension_numbers,
-        "feature_group_count": feature_group_count,
-        "batch_group_count": batch_group_count,
+        "feature_group_count": one_int(NAME, "feature_group_count", feature_group_count),
+        "batch_group_count": one_int(NAME, "batch_group_count", batch_group_count),
     }
     preferred = lhs.dtype if preferred_element_type is None else preferred_element_type
-    preferred = result_dtype("conv_general_dilated", lhs, preferred)
+    preferred = result_dtype(NAME, lhs, preferred)
+    precision = checked_precision(NAME, precision)
+    known(NAME, formulation)
+    check_padding_mode(NAME, padding_mode, (), ())
     # lax is the authority on its own arguments: it raises on wrong ones, and knows what is empty.
     try:
-        shape = jax.eval_shape(
-            lambda a, b: lax.conv_general_dilated(a, b, window_strides, padding, **stock), lhs, rhs
-        ).shape
+        shape = jax.eval_shape(lambda a, b: lax.conv_general_dilated(a, b, strides, padding, **stock), lhs, rhs).shape
     except (TypeError, ValueError, RuntimeError) as error:
-        raise GeometryError(f"conv_general_dilated: arguments must be ones that lax accepts; got: {error}") from error
+        raise GeometryError(f"{NAME}: arguments must be ones that lax accepts; got: {error}") from error
     if 0 in (*shape, *lhs.shape, *rhs.shape):
         return jnp.zeros(shape, preferred)
     numbers = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
@@ -93,14 +103,15 @@ def conv_general_dilated(
         groups = batch_group_count
         x = x.reshape(groups, -1, *x.shape[1:])
         x = jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1)
-    y = conv(
+    y = conv_as(
+        NAME,
         x,
         kernel,
-        stride=tuple(window_strides),
+        stride=strides,
         padding=padding.upper() if isinstance(padding, str) else [tuple(map(int, pair)) for pair in padding],
         padding_mode=padding_mode,
-        input_dilation=1 if lhs_dilation is None else tuple(lhs_dilation),
-        dilation=1 if rhs_dilation is None else tuple(rhs_dilation),
+        input_dilation=lhs_dilation,
+        dilation=rhs_dilation,
         groups=groups,
         formulation=formulation,
         precision=precision,

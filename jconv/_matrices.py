@@ -1,10 +1,13 @@
 """A convolution's matrices, to look at: Toeplitz, circulant, index pattern, patches."""
 
+import math
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 
+from jconv._arguments import Ints, Padding, entries_of, one_int, per_axis, resolve_padding
+from jconv._operands import array
 from jconv._padding import pad_first
 from jconv.errors import GeometryError, UnsupportedError
 from jconv.formulations._base import MATRIX_BYTES, block_diagonal
@@ -12,7 +15,7 @@ from jconv.formulations.circulant import circulant_blocks
 from jconv.formulations.einsum import axis_pattern
 from jconv.formulations.patches import gather_patches
 from jconv.formulations.toeplitz import toeplitz_blocks
-from jconv.geometry import Ints, Padding, conv_geometry, per_axis, resolve_padding
+from jconv.geometry import conv_geometry
 
 
 def toeplitz_matrix(
@@ -50,7 +53,7 @@ def toeplitz_matrix(
         >>> toeplitz_matrix(jnp.array([1., 2.])[:, None, None], 3).tolist()
         [[1.0, 2.0, 0.0], [0.0, 1.0, 2.0]]
     """
-    kernel = jnp.asarray(kernel)
+    kernel, groups = array("toeplitz_matrix", "kernel", kernel), one_int("toeplitz_matrix", "groups", groups)
     size = per_axis("toeplitz_matrix", "input_size", input_size, max(kernel.ndim - 2, 1))
     geometry = conv_geometry(
         (*size, kernel.shape[-2] * groups if kernel.ndim > 1 else 0),
@@ -62,7 +65,9 @@ def toeplitz_matrix(
         groups=groups,
         caller="toeplitz_matrix",
     )
-    _bound("toeplitz_matrix", kernel, geometry.output_size, size, groups)
+    shape = _bounded("toeplitz_matrix", kernel, geometry.output_size, size, groups)
+    if 0 in shape:
+        return jnp.zeros(shape, kernel.dtype)
     return block_diagonal(toeplitz_blocks(kernel, geometry))
 
 
@@ -93,7 +98,7 @@ def circulant_matrix(
         >>> circulant_matrix(jnp.array([1., 2., 0.])[:, None, None], 3, padding=0).tolist()
         [[1.0, 2.0, 0.0], [0.0, 1.0, 2.0], [2.0, 0.0, 1.0]]
     """
-    kernel = jnp.asarray(kernel)
+    kernel, groups = array("circulant_matrix", "kernel", kernel), one_int("circulant_matrix", "groups", groups)
     size = per_axis("circulant_matrix", "input_size", input_size, max(kernel.ndim - 2, 1))
     # SAME at stride 1 fits a window into any torus, so the geometry exists whatever padding places the taps.
     geometry = conv_geometry(
@@ -104,8 +109,10 @@ def circulant_matrix(
         groups=groups,
         caller="circulant_matrix",
     )
-    _bound("circulant_matrix", kernel, size, size, groups)
+    shape = _bounded("circulant_matrix", kernel, size, size, groups)
     pads = resolve_padding("circulant_matrix", padding, size, geometry.extent, geometry.stride)
+    if 0 in shape:
+        return jnp.zeros(shape, kernel.dtype)
     # w[(m − q + lo) mod M]: tap 0 of output q stands at m = q − lo
     return block_diagonal(circulant_blocks(kernel, size, geometry, tuple(low for low, _ in pads)))
 
@@ -140,8 +147,8 @@ def index_pattern(
         [[1, 0], [0, 1], [0, 0]]
     """
     geometry = conv_geometry(
-        (input_size, 1),
-        (window, 1, 1),
+        (one_int("index_pattern", "input_size", input_size, least=0), 1),
+        (one_int("index_pattern", "window", window), 1, 1),
         stride=stride,
         padding=padding,
         dilation=dilation,
@@ -183,13 +190,14 @@ def patches(
         >>> patches(jnp.arange(16.).reshape(4, 4, 1), (2, 2)).shape
         (3, 3, 2, 2, 1)
     """
-    x = jnp.asarray(x)
-    if isinstance(window, int):
+    x = array("patches", "x", x, booleans=True)
+    sizes = entries_of(window)
+    if not sizes:
         raise GeometryError(
             f"patches: window must have one int per space axis, for its length says which axes are space; got "
-            f"window={window}. Write ({window},) or ({window}, {window})."
+            f"window={window!r}. Write (2,) or (2, 2)."
         )
-    window = tuple(window)
+    window = per_axis("patches", "window", window, len(sizes))
     geometry = conv_geometry(
         x.shape,
         (*window, x.shape[-1] if x.ndim else 0, 1),
@@ -201,11 +209,14 @@ def patches(
     )
     x, geometry = pad_first("patches", x, padding, padding_mode, geometry)
     batch = x.shape[: x.ndim - len(window) - 1]
-    windows = gather_patches(x.reshape(-1, *x.shape[len(batch) :]), geometry)
+    windows = gather_patches(x.reshape(math.prod(batch), *x.shape[len(batch) :]), geometry)
     return windows.reshape(*batch, *geometry.output_size, *window, x.shape[-1])
 
 
-def _bound(caller: str, kernel: jax.Array, output: tuple[int, ...], size: tuple[int, ...], groups: int) -> None:
+def _bounded(
+    caller: str, kernel: jax.Array, output: tuple[int, ...], size: tuple[int, ...], groups: int
+) -> tuple[int, int]:
+    """Return the matrix's shape, or raise that it is too large."""
     rows, columns = kernel.shape[-1], kernel.shape[-2] * groups
     for p, length in zip(output, size, strict=True):
         rows, columns = rows * p, columns * length
@@ -214,3 +225,4 @@ def _bound(caller: str, kernel: jax.Array, output: tuple[int, ...], size: tuple[
             f"{caller}: the matrix must take at most {MATRIX_BYTES // 2**20} MiB; got {rows}×{columns}, "
             f"{rows * columns * kernel.dtype.itemsize / 2**20:,.0f} MiB. Take a smaller input_size."
         )
+    return rows, columns

@@ -10,8 +10,8 @@ from functools import reduce
 
 import numpy as np
 
+from jconv._arguments import Ints, axes_of, entries_of, one_int, per_axis
 from jconv.errors import GeometryError
-from jconv.geometry import Ints, per_axis
 
 
 def sobel(axis: int = 1, axes: int = 2) -> np.ndarray:
@@ -34,8 +34,8 @@ def sobel(axis: int = 1, axes: int = 2) -> np.ndarray:
     References:
         Sobel and Feldman, An isotropic 3×3 image gradient operator, 1968.
     """
-    _check_axes("sobel", axes)
-    if not 0 <= axis < axes:
+    axes, axis = one_int("sobel", "axes", axes), one_int("sobel", "axis", axis, least=0)
+    if axis >= axes:
         raise GeometryError(f"sobel: axis must be in 0 … {axes - 1}; got axis={axis}. Count space axes from 0.")
     return _outer([[-1.0, 0.0, 1.0] if i == axis else [1.0, 2.0, 1.0] for i in range(axes)])
 
@@ -79,16 +79,21 @@ def gaussian(size: Ints, sigma: float | Sequence[float], axes: int = 2) -> np.nd
         [0.12380000203847885, 0.20419999957084656, 0.12380000203847885]
     """
     sizes = _sizes("gaussian", size, axes)
-    sigmas = tuple(sigma) if isinstance(sigma, Sequence) else (sigma,) * len(sizes)
-    if len(sigmas) != len(sizes) or not all(0 < s < np.inf for s in sigmas):
+    sigmas = np.asarray(sigma)
+    if (
+        sigmas.dtype.kind not in "iuf"
+        or sigmas.shape not in ((), (len(sizes),))
+        or not np.all((sigmas > 0) & (sigmas < np.inf))
+    ):
         raise GeometryError(
             f"gaussian: sigma must be positive, one or one per space axis; got sigma={sigma} for {len(sizes)} axes. "
             "For no blur take size=1."
         )
     profiles = []
-    for n, s in zip(sizes, sigmas, strict=True):
-        exponent = -(((np.arange(n) - (n - 1) / 2) / s) ** 2) / 2
-        profile = np.exp(exponent - exponent.max())  # else a narrow bell of even size is 0 at every tap
+    for n, s in zip(sizes, np.broadcast_to(sigmas.astype(float), len(sizes)), strict=True):
+        r = np.abs(np.arange(n) - (n - 1) / 2)
+        with np.errstate(over="ignore"):  # e^-∞ = 0 is right
+            profile = np.exp((r.min() - r) * (r.min() + r) / s / s / 2)  # 1 at the middle, however narrow the bell
         profiles.append(profile / profile.sum())
     return _outer(profiles)
 
@@ -109,7 +114,7 @@ def laplacian(axes: int = 2) -> np.ndarray:
         >>> laplacian()[..., 0, 0].astype(int).tolist()
         [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
     """
-    _check_axes("laplacian", axes)
+    axes = one_int("laplacian", "axes", axes)
     delta, second = [0.0, 1.0, 0.0], [1.0, -2.0, 1.0]
     terms = (_outer([second if i == axis else delta for i in range(axes)]) for axis in range(axes))
     return reduce(np.add, terms)
@@ -131,7 +136,7 @@ def sharpen(axes: int = 2) -> np.ndarray:
         >>> sharpen()[..., 0, 0].astype(int).tolist()
         [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
     """
-    _check_axes("sharpen", axes)
+    axes = one_int("sharpen", "axes", axes)
     return _outer([[0.0, 1.0, 0.0]] * axes) - laplacian(axes)
 
 
@@ -157,20 +162,13 @@ def per_channel(kernel: np.ndarray, channels: int) -> np.ndarray:
             f"per_channel: kernel must be [*window, 1, 1]; got kernel_shape={np.shape(kernel)}. "
             "A plain filter is kernel[..., None, None]."
         )
-    if channels < 1:
-        raise GeometryError(f"per_channel: channels must be at least 1; got channels={channels}. RGB has 3.")
-    return np.repeat(kernel, channels, axis=-1)
+    return np.repeat(kernel, one_int("per_channel", "channels", channels), axis=-1)
 
 
 def _outer(profiles: Sequence[Sequence[float] | np.ndarray]) -> np.ndarray:
     return reduce(np.multiply.outer, profiles, np.float64(1))[..., None, None].astype(np.float32)
 
 
-def _check_axes(caller: str, axes: int) -> None:
-    if axes < 1:
-        raise GeometryError(f"{caller}: axes must be at least 1; got axes={axes}. Images have 2.")
-
-
 def _sizes(caller: str, size: Ints, axes: int) -> tuple[int, ...]:
-    _check_axes(caller, axes)
-    return per_axis(caller, "size", size, len(size) or 1 if isinstance(size, Sequence) else axes)
+    axes = one_int(caller, "axes", axes)
+    return per_axis(caller, "size", size, axes if entries_of(size) is None else axes_of(size))

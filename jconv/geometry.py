@@ -7,19 +7,12 @@ For window k, stride s, dilation d, input dilation e and low padding lo, one axi
 summed over the taps t where e divides and the position lies inside the input. Only Python integers here.
 """
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
 
-from jconv.errors import GeometryError, suggestion
-
-Ints = int | Sequence[int]
-PaddingWord = Literal["VALID", "SAME", "SAME_LOWER", "FULL", "CAUSAL"]
-Padding = PaddingWord | str | int | Sequence[int | Sequence[int]]
-Pads = tuple[tuple[int, int], ...]
-
-PADDING_WORDS = ("VALID", "SAME", "SAME_LOWER", "FULL", "CAUSAL")
+from jconv._arguments import PADDING_WORDS as PADDING_WORDS
+from jconv._arguments import Ints, Padding, Pads, halves, one_int, per_axis, resolve_padding, sizes_of
+from jconv.errors import GeometryError
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +212,7 @@ def conv_transpose_geometry(
     extent = extents(window, dilation)
     if isinstance(padding, str) and padding in ("SAME", "SAME_LOWER"):
         # The output is to have in·s entries, so the padding removes K − s of the (in−1)·s + K.
-        pads = tuple(_halves(k - s, padding) for k, s in zip(extent, stride, strict=True))
+        pads = tuple(halves(k - s, padding) for k, s in zip(extent, stride, strict=True))
     else:
         pads = resolve_padding(caller, padding, size, extent, stride)
     output = []
@@ -234,81 +227,16 @@ def conv_transpose_geometry(
     return Geometry(tuple(output), window, size, stride, dilation, (1,) * axes, low, groups), pads
 
 
-def resolve_padding(
-    caller: str, padding: Padding, size: Sequence[int], extent: Sequence[int], stride: Sequence[int]
-) -> Pads:
-    """Return the (low, high) pairs that a padding word, int or sequence stands for.
-
-    Args:
-        caller: The name that errors carry.
-        padding: The word, int, or an int or (low, high) pair per axis.
-        size: The input's size, dilated.
-        extent: The window's extent, dilated.
-        stride: The stride.
-
-    Returns:
-        One (low, high) pair per axis.
-
-    Raises:
-        GeometryError: If it is no padding.
-    """
-    if isinstance(padding, str):
-        if padding not in PADDING_WORDS:
-            raise GeometryError(
-                f"{caller}: padding must be one of {', '.join(PADDING_WORDS)}, an int, or an int or (low, high) pair "
-                f"per space axis; got padding={padding!r}.{suggestion(padding.upper(), PADDING_WORDS)}"
-            )
-        if padding == "CAUSAL" and len(size) != 1:
-            raise GeometryError(
-                f"{caller}: padding 'CAUSAL' must have one space axis; got {len(size)}. Give (low, high) pairs instead."
-            )
-        return tuple(_word(padding, n, k, s) for n, k, s in zip(size, extent, stride, strict=True))
-    entries = [padding] * len(size) if not isinstance(padding, Sequence) else list(padding)
-    if len(entries) != len(size):
-        raise GeometryError(
-            f"{caller}: padding must have one entry per space axis; got padding={padding} for {len(size)} axes. "
-            "Write [(low, high), …] for uneven padding."
-        )
-    return tuple(_pair(caller, entry) for entry in entries)
-
-
 def extents(window: Sequence[int], dilation: Sequence[int]) -> tuple[int, ...]:
     """Return K = d(k−1) + 1 along each axis."""
     return tuple(d * (k - 1) + 1 for d, k in zip(dilation, window, strict=True))
-
-
-def _word(word: str, size: int, extent: int, stride: int) -> tuple[int, int]:
-    if word == "VALID":
-        return 0, 0
-    if word == "FULL":
-        return extent - 1, extent - 1
-    if word == "CAUSAL":
-        return extent - 1, 0
-    output = -(-size // stride)
-    return _halves(max((output - 1) * stride + extent - size, 0), word)
-
-
-def _halves(total: int, word: str) -> tuple[int, int]:
-    """Split a total padding in two, the odd one at the high end for SAME; a negative total goes there whole."""
-    less, more = (total // 2, total - total // 2) if total > 0 else (0, total)
-    return (less, more) if word == "SAME" or total < 0 else (more, less)
-
-
-def _pair(caller: str, entry: int | Sequence[int]) -> tuple[int, int]:
-    try:
-        low, high = entry if isinstance(entry, Sequence) else (entry, entry)
-        return operator.index(low), operator.index(high)
-    except (TypeError, ValueError):
-        raise GeometryError(
-            f"{caller}: padding must be ints or (low, high) pairs of ints; got {entry!r}. Write 1, or (1, 2)."
-        ) from None
 
 
 def _shapes(
     caller: str, x_shape: Sequence[int], kernel_shape: Sequence[int]
 ) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     """Return the space sizes, the window and the input's channels, once the ranks fit."""
-    x_shape, kernel_shape = tuple(x_shape), tuple(kernel_shape)
+    x_shape, kernel_shape = sizes_of(caller, "x_shape", x_shape), sizes_of(caller, "kernel_shape", kernel_shape)
     axes = len(kernel_shape) - 2
     if axes < 1:
         raise GeometryError(
@@ -325,25 +253,10 @@ def _shapes(
 
 
 def _groups(caller: str, groups: int, channels: int, kernel_shape: Sequence[int]) -> int:
-    (groups,) = per_axis(caller, "groups", groups, 1)
+    groups = one_int(caller, "groups", groups)
     if channels % groups or kernel_shape[-1] % groups:
         raise GeometryError(
             f"{caller}: groups must split the channels of x and kernel evenly; got groups={groups}, "
             f"in_channels={channels}, kernel_shape={tuple(kernel_shape)}. Take a divisor of both."
         )
     return groups
-
-
-def per_axis(caller: str, name: str, value: Ints, axes: int, least: int = 1) -> tuple[int, ...]:
-    """Return one int per axis, each at least `least`, or raise: `value` is one for all axes, or one for each."""
-    entries: list[Any] = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * axes
-    rule = f"{caller}: {name} must be an int, or one per space axis, at least {least}"
-    try:
-        ints = tuple(operator.index(entry) for entry in entries)
-    except TypeError:
-        raise GeometryError(f"{rule}; got {name}={value!r}. Write 2, or (2, 1).") from None
-    if len(ints) != axes:
-        raise GeometryError(f"{rule}; got {name}={value!r} for {axes} axes. Give {axes} entries.")
-    if any(entry < least for entry in ints):
-        raise GeometryError(f"{rule}; got {name}={value!r}. Take {least} or more.")
-    return ints

@@ -20,7 +20,8 @@ from flax import linen
 from flax.linen.dtypes import promote_dtype as flax_promote_dtype
 from flax.typing import Dtype, Initializer, PrecisionLike
 
-from jconv._flax import apply_conv, apply_conv_transpose, layer_shapes, masked
+from jconv._arguments import axes_of
+from jconv._flax import apply_conv, apply_conv_transpose, features_between, layer_inputs, layer_shapes, masked
 from jconv.errors import GeometryError
 from jconv.geometry import Ints, Padding
 
@@ -91,6 +92,7 @@ class Conv(linen.Module):
         Raises:
             GeometryError: If the arguments describe no convolution.
         """
+        inputs = layer_inputs(type(self).__name__, inputs)
         groups = self._groups(inputs.shape[-1])
         window = layer_shapes(type(self).__name__, self.kernel_size, inputs.shape[-1], self.features, groups)
         return apply_conv(
@@ -181,6 +183,7 @@ class SeparableConv(linen.Module):
     @linen.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Convolve each feature, then mix them: `[*batch, *space, in]` to `[*batch, *output_size, features]`."""
+        inputs = layer_inputs(type(self).__name__, inputs)
         both = {
             "dtype": self.dtype,
             "param_dtype": self.param_dtype,
@@ -191,7 +194,7 @@ class SeparableConv(linen.Module):
             "formulation": self.formulation,
         }
         between = DepthwiseConv(
-            inputs.shape[-1] * self.channel_multiplier,
+            features_between(inputs.shape[-1], self.channel_multiplier),
             self.kernel_size,
             self.strides,
             padding=self.padding,
@@ -202,7 +205,7 @@ class SeparableConv(linen.Module):
             name="depthwise",
             **both,
         )(inputs)
-        one = 1 if isinstance(self.kernel_size, int) else (1,) * len(self.kernel_size)
+        one = (1,) * axes_of(self.kernel_size)
         pointwise = Conv(self.features, one, use_bias=self.use_bias, bias_init=self.bias_init, name="pointwise", **both)
         return pointwise(between)
 
@@ -271,6 +274,7 @@ class ConvTranspose(linen.Module):
         Raises:
             GeometryError: If the arguments describe no transposed convolution.
         """
+        inputs = layer_inputs(type(self).__name__, inputs)
         groups, into = self.feature_group_count, inputs.shape[-1]
         window = layer_shapes(type(self).__name__, self.kernel_size, into, self.features, groups)
         first, last = (self.features, into) if self.transpose_kernel else (into, self.features)

@@ -22,7 +22,7 @@ from flax import nnx
 from flax.nnx.nn.dtypes import promote_dtype as flax_promote_dtype
 from flax.typing import Dtype, Initializer, PrecisionLike, PromoteDtypeFn
 
-from jconv._flax import apply_conv, apply_conv_transpose, layer_shapes, masked
+from jconv._flax import apply_conv, apply_conv_transpose, features_between, layer_inputs, layer_shapes, masked
 from jconv.geometry import Ints, Padding
 
 __all__ = ["Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"]
@@ -50,7 +50,7 @@ class _Layer(nnx.Module):
     def _operands(self, inputs: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array | None]:
         kernel = masked(type(self).__name__, self.kernel[...], self.mask)
         bias = None if self.bias is None else self.bias[...]
-        return self.promote_dtype((inputs, kernel, bias), dtype=self.dtype)
+        return self.promote_dtype((layer_inputs(type(self).__name__, inputs), kernel, bias), dtype=self.dtype)
 
 
 class Conv(_Layer):
@@ -223,7 +223,7 @@ class SeparableConv(nnx.Module):
         bias_metadata: Mapping[str, Any] = NO_METADATA,
         **arguments: Any,
     ):
-        between = in_features * channel_multiplier
+        between = features_between(in_features, channel_multiplier)
         self.depthwise = DepthwiseConv(
             in_features,
             between,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jconv._arguments import axes_of, entries_of, per_axis
 from jconv.errors import GeometryError, suggestion
 from jconv.geometry import Geometry, Ints, Padding, conv_geometry, conv_transpose_geometry
 
@@ -76,8 +77,13 @@ def receptive_field(layers: Iterable[Layer | Mapping[str, object]]) -> Receptive
         Araujo, Norris and Sim, Computing receptive fields of convolutional neural networks, 2019,
         https://distill.pub/2019/computing-receptive-fields
     """
-    stack = [_layer(layer) for layer in layers]
-    axes = {n for layer in stack if (n := _axes(layer))}
+    listed = entries_of(layers)
+    if listed is None or isinstance(layers, Layer):
+        raise GeometryError(
+            f"receptive_field: layers must be a sequence of Layers; got {layers!r}. Write [Layer(3, stride=2)]."
+        )
+    stack = [_layer(layer) for layer in listed]
+    axes = {axes_of(*layer) for layer in stack if any(entries_of(value) is not None for value in layer)}
     if len(axes) > 1:
         raise GeometryError(
             f"receptive_field: layers must agree on the number of space axes; got {sorted(axes)}. "
@@ -129,14 +135,9 @@ def overlap(
         Odena, Dumoulin and Olah, Deconvolution and checkerboard artifacts, 2016,
         https://distill.pub/2016/deconv-checkerboard
     """
-    axes = max((len(v) for v in (input_size, window, stride, dilation) if isinstance(v, Sequence)), default=1)
-    size = tuple(input_size) if isinstance(input_size, Sequence) else (input_size,) * axes
-    window = tuple(window) if isinstance(window, Sequence) else (window,) * axes
-    if len(size) != len(window):
-        raise GeometryError(
-            f"overlap: input_size and window must have as many space axes; got input_size={size}, window={window}. "
-            "Plain ints fit any number."
-        )
+    axes = axes_of(input_size, window, stride, padding, output_padding, dilation)
+    size = per_axis("overlap", "input_size", input_size, axes, least=0)
+    window = per_axis("overlap", "window", window, axes)
     # The geometry of the convolution that reads what the transposed one writes.
     forward, _ = conv_transpose_geometry(
         (*size, 1),
@@ -172,11 +173,6 @@ def _layer(layer: Layer | Mapping[str, object]) -> Layer:
     return Layer(**layer)  # pyright: ignore[reportArgumentType]
 
 
-def _axes(layer: Layer) -> int:
-    """Return the number of space axes that a layer names, 0 where it has plain ints only."""
-    return max((len(v) for v in layer if isinstance(v, Sequence) and not isinstance(v, str)), default=0)
-
-
 def _one_axis(stack: Sequence[Geometry], axis: int) -> ReceptiveField:
     size, jump, start = 1, 1, 0
     for layer in stack:
@@ -188,9 +184,9 @@ def _one_axis(stack: Sequence[Geometry], axis: int) -> ReceptiveField:
 
 def _geometry(layer: Layer, axes: int) -> Geometry:
     """Return the layer's geometry on an input larger than any."""
-    window = tuple(layer.window) if isinstance(layer.window, Sequence) else (layer.window,) * axes
-    strides = layer.stride if isinstance(layer.stride, Sequence) else (layer.stride,)
-    if layer.padding in ("SAME", "SAME_LOWER") and any(s != 1 for s in strides):
+    window = per_axis("receptive_field", "window", layer.window, axes)
+    stride = per_axis("receptive_field", "stride", layer.stride, axes)
+    if isinstance(layer.padding, str) and layer.padding in ("SAME", "SAME_LOWER") and max(stride) > 1:
         raise GeometryError(
             f"receptive_field: padding must not be a SAME word at a stride above 1, where it depends on the input's "
             f"size; got padding={layer.padding!r}, stride={layer.stride}. Give (low, high) pairs."
@@ -198,7 +194,7 @@ def _geometry(layer: Layer, axes: int) -> Geometry:
     return conv_geometry(
         (*(_ENDLESS,) * axes, 1),
         (*window, 1, 1),
-        stride=layer.stride,
+        stride=stride,
         padding=layer.padding,
         dilation=layer.dilation,
         caller="receptive_field",

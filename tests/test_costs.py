@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jconv._cost import cost
+from jconv._cost import cost, explain
 from jconv.costs import Problem, direct_cost
 from jconv.errors import GeometryError, UnsupportedError
 from jconv.formulations import FORMULATIONS
@@ -114,9 +114,24 @@ def test_errors():
         cost((8, 8, 1), (3, 3, 1, 1), formulation="patch")
     with pytest.raises(GeometryError, match=r"cost: kernel must have in/groups"):
         cost((8, 8, 2), (3, 3, 1, 1))
-    with pytest.raises(
-        GeometryError, match=r"cost: x_shape and kernel_shape must be sequences of ints; got .*x\.shape"
-    ):
+    with pytest.raises(GeometryError, match=r"cost: x_shape must be a sequence of ints, at least 0; got .*x\.shape"):
         cost(np.ones((8, 8, 1)), np.ones((3, 3, 1, 1)))  # pyright: ignore[reportArgumentType]
     with pytest.raises(GeometryError, match="cost: dtype must be a dtype; got 'float33'"):
         cost((8, 8, 1), (3, 3, 1, 1), dtype="float33")
+    for shape in ((-1, 6, 5, 4), (1, 6.0, 5, 4), (1, -6, 5, 4), (True, 6, 5, 4), "abc", 5, None):
+        with pytest.raises(GeometryError, match=r"cost: x_shape must be a sequence of ints, at least 0; got"):
+            cost(shape, (3, 2, 4, 8))  # pyright: ignore
+    with pytest.raises(GeometryError, match=r"cost: kernel_shape must be a sequence of ints, at least 0; got"):
+        cost((1, 6, 5, 4), (3, 2, 4, -8))
+    with pytest.raises(UnsupportedError, match=r"cost: formulation must be one of"):
+        cost((8, 8, 1), (3, 3, 1, 1), formulation=[])  # pyright: ignore
+    with pytest.raises(GeometryError, match=r"explain: x and kernel must have the same dtype; got float32 and int8"):
+        explain(np.ones((5, 1), np.float32), np.ones((3, 1, 1), np.int8))
+
+
+def test_a_bias_is_there_or_not():
+    shapes = (8, 8, 1), (3, 3, 1, 2)
+    assert cost(*shapes, bias=1) == cost(*shapes, bias=True)  # pyright: ignore
+    assert cost(*shapes, bias=None) == cost(*shapes)  # pyright: ignore
+    assert cost(*map(np.array, shapes)) == cost(*shapes)
+    assert isinstance(cost(*map(np.array, shapes)).multiplications, int)

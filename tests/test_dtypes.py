@@ -44,6 +44,30 @@ def test_small_integers_are_exact(name, dtype):
 
 
 @every
+@pytest.mark.parametrize("dtype", ["int4", "uint4", "int2", "uint2"])
+def test_several_integers_to_a_byte(name, dtype):
+    x, kernel = draw(dtype, high=2)
+    if name == "fft":
+        pytest.skip("fft refuses integers, tested above")
+    y = jconv.conv(x, kernel, formulation=name, **ARGUMENTS)
+    assert y.dtype == "int32"
+    np.testing.assert_array_equal(y, wanted(x.astype("int32"), kernel.astype("int32")))
+
+
+@every
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2", "float4_e2m1fn"])
+def test_short_floats(name, dtype):
+    x, kernel = draw(dtype, high=3)
+    exact = wanted(x.astype("float32"), kernel.astype("float32"))
+    y = jconv.conv(x, kernel, formulation=name, preferred_element_type="float32", **ARGUMENTS)
+    np.testing.assert_array_equal(np.round(y), exact)
+    y = jconv.conv(x, kernel, formulation=name, **ARGUMENTS)
+    assert y.dtype == dtype
+    if name != "fft":  # summed in float32, then rounded once
+        np.testing.assert_array_equal(y.astype("float32"), jnp.float32(exact).astype(dtype).astype("float32"))
+
+
+@every
 def test_int8_does_not_wrap(name):
     x, kernel = jnp.full((1, 9, 2), 100, jnp.int8), jnp.full((9, 2, 1), 100, jnp.int8)
     if name == "fft":

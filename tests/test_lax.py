@@ -81,7 +81,7 @@ def test_padding_modes_and_element_type():
 
 
 @pytest.mark.parametrize("mode", ["zeros", "circular"])
-@pytest.mark.parametrize("count", [0, 3])
+@pytest.mark.parametrize("count", [3])
 def test_wrong_batch_groups(mode, count):
     with pytest.raises(jconv.GeometryError, match="arguments must be ones that lax accepts"):
         jconv.conv_general_dilated(

@@ -247,7 +247,7 @@ FACTOR = jnp.ones((2, 1, 2, 3))
         (
             lambda: local_conv(X, jnp.ones((3, 3, 3, 3, 2, 4)), jnp.ones(3)),
             GeometryError,
-            r"local_conv: bias must be \[out\] or \[\*output_size, out\]",
+            r"local_conv: bias must have one entry per output channel; .*output_size, out",
         ),
         (
             lambda: local_conv(X, jnp.ones((3, 3, 3, 3, 2, 4)), padding_mode="wrap"),

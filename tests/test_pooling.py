@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import reference
 
 from jconv.errors import GeometryError, UnsupportedError
 from jconv.ops import avg_pool, lp_pool, max_pool
@@ -116,6 +117,33 @@ def test_transforms_agree(rng):
             jax.vjp(pool, x)[1](y)[0].ravel() @ x.ravel(), tangent.ravel() @ y.ravel(), rtol=1e-5
         )
         assert np.isfinite(jax.hessian(lambda x, pool=pool: (pool(x) ** 2).sum())(x[0])).all()
+
+
+@pytest.mark.parametrize(
+    ("stride", "pads", "dilation"), [(1, (1, 1), 1), (1, (2, 0), 1), (2, (3, 3), 3), (1, (2, 2), 2)]
+)
+@pytest.mark.parametrize("values", [[-np.inf] * 5, [np.nan] * 5, [np.nan, 1, np.nan, 1, np.nan], [2, -np.inf, 2, 2, 2]])
+def test_no_gradient_of_a_tie_falls_on_padding(values, stride, pads, dilation):
+    x = jnp.asarray(values, jnp.float32)[:, None]
+    y, back = jax.vjp(lambda x: max_pool(x, (3,), stride=stride, padding=[pads], dilation=dilation), x)
+    ct = jnp.arange(1.0, len(y) + 1)[:, None]
+    assert back(ct)[0].sum() == ct.sum()
+    if not np.isnan(values).any():  # to the first of the largest
+        p, t = np.indices((len(y), 3))
+        place = stride * p + dilation * t - pads[0]
+        inside = (place >= 0) & (place < 5)
+        entries = np.where(inside, np.asarray(values)[np.clip(place, 0, 4)], -np.inf)
+        first = np.argmax(inside & (entries == entries.max(axis=1, keepdims=True)), axis=1)
+        wanted = np.bincount(place[np.arange(len(y)), first], weights=ct.ravel(), minlength=5)
+        np.testing.assert_array_equal(back(ct)[0].ravel(), wanted)
+
+
+def test_ceil_mode_drops_one_window_at_most(rng):
+    x = numbers(rng, (7,))
+    for window, stride, pads in [((1,), 5, (3, 4)), ((1,), 1, (3, 4)), ((2,), 2, (0, 4)), ((3,), 7, (0, 9))]:
+        arguments = {"stride": stride, "padding": [pads], "ceil_mode": True}
+        wanted = reference.avg_pool(x, window, **arguments)
+        np.testing.assert_allclose(avg_pool(x, window, **arguments), wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "bool", "bfloat16", "float16"])
@@ -228,6 +256,15 @@ X = jnp.ones((1, 4, 4, 1))
         (lambda: lp_pool(X, float("inf"), (2, 2)), GeometryError, r"lp_pool: p must be finite.*max_pool"),
         (lambda: lp_pool(X, (2, 2), 2), GeometryError, r"lp_pool: p must be finite.*got p=\(2, 2\)"),  # pyright: ignore
         (lambda: max_pool(X, (2.0, 2)), GeometryError, r"max_pool: window must be an int"),  # pyright: ignore
+        (lambda: max_pool(X, "22"), GeometryError, r"max_pool: window must be a sequence of ints"),  # pyright: ignore
+        (lambda: max_pool(X, (True, 2)), GeometryError, r"max_pool: window must be an int"),
+        (lambda: max_pool(X, np.int64(2)), GeometryError, r"max_pool: window must be a sequence"),  # pyright: ignore
+        (lambda: max_pool(None, (2, 2)), GeometryError, r"max_pool: x must be a numeric array"),  # pyright: ignore
+        (lambda: avg_pool("x", (2, 2)), GeometryError, r"avg_pool: x must be a numeric array"),  # pyright: ignore
+        (lambda: lp_pool(X, -1, (2, 2)), GeometryError, r"lp_pool: p must be finite.*got p=-1"),
+        (lambda: lp_pool(X, float("nan"), (2, 2)), GeometryError, r"lp_pool: p must be finite"),
+        (lambda: lp_pool(X, "2", (2, 2)), GeometryError, r"lp_pool: p must be finite.*got p='2'"),  # pyright: ignore
+        (lambda: lp_pool(X, 2j, (2, 2)), GeometryError, r"lp_pool: p must be finite.*got p=2j"),  # pyright: ignore
         (lambda: lp_pool(X.astype("int8"), 2, (2, 2)), UnsupportedError, r"lp_pool: x must be floating"),
     ],
 )

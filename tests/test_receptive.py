@@ -114,6 +114,16 @@ def test_two_axes_are_the_product_of_one():
     assert np.issubdtype(counts.dtype, np.integer)
 
 
+def test_every_argument_names_the_axes():
+    wanted = overlap((4, 4), (3, 3), padding=[(1, 0), (0, 1)])
+    np.testing.assert_array_equal(overlap(4, 3, padding=[(1, 0), (0, 1)]), wanted)
+    np.testing.assert_array_equal(overlap(np.array([4, 4]), 3, padding=np.array([[1, 0], [0, 1]])), wanted)
+    assert overlap(4, 3, stride=2, output_padding=(1, 0)).shape == (10, 9)
+    assert overlap(4, 3, stride=np.array([1, 2])).shape == (6, 9)
+    layer = Layer(np.array([3, 5]), np.int64(2), padding=np.array([1, 2]))  # pyright: ignore
+    assert receptive_field([layer]) == receptive_field([Layer((3, 5), 2, padding=(1, 2))])
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -131,11 +141,23 @@ def test_two_axes_are_the_product_of_one():
         (lambda: receptive_field([Layer(3, stride=0)]), r"receptive_field: stride must be an int"),
         (
             lambda: receptive_field([Layer(0)]),
-            r"receptive_field: window must be an int, .* at least 1; got window=\(0,\)",
+            r"receptive_field: window must be an int, .* at least 1; got window=0",
         ),
         (lambda: receptive_field([Layer((3, 3), padding="CAUSAL")]), r"'CAUSAL' must have one space axis"),
         (lambda: overlap(4, 3, stride=0), r"overlap: stride must be an int"),
-        (lambda: overlap((4, 4, 4), (3, 3)), r"overlap: input_size and window must have as many"),
+        (lambda: overlap((4, 4, 4), (3, 3)), r"overlap: window must be an int, .* for 3 axes"),
+        (lambda: overlap(4.5, 3), r"overlap: input_size must be an int.*got input_size=4.5"),  # pyright: ignore
+        (lambda: overlap("4", 3), r"overlap: input_size must be an int"),  # pyright: ignore
+        (lambda: overlap(None, 3), r"overlap: input_size must be an int"),  # pyright: ignore
+        (lambda: overlap(-4, 3), r"overlap: input_size must be an int"),
+        (lambda: receptive_field(None), r"layers must be a sequence of Layers; got None"),  # pyright: ignore
+        (lambda: receptive_field(3), r"layers must be a sequence of Layers; got 3"),  # pyright: ignore
+        (lambda: receptive_field(Layer(3)), r"layers must be a sequence of Layers; got Layer"),  # pyright: ignore
+        (lambda: receptive_field([Layer(3.5)]), r"receptive_field: window must be an int"),  # pyright: ignore
+        (
+            lambda: receptive_field([Layer(3, np.array([1, 2]), padding="SAME")]),  # pyright: ignore
+            r"SAME word at a stride above 1",
+        ),
         (lambda: overlap(4, 3, padding=9), r"overlap: padding must leave an output"),
     ],
 )

@@ -10,7 +10,8 @@ from typing import Any
 import jax
 from jax.typing import ArrayLike
 
-from jconv._conv import arrays, conv
+from jconv._conv import conv_as
+from jconv._operands import arrays
 from jconv.errors import GeometryError
 from jconv.geometry import Ints, Padding
 
@@ -65,13 +66,8 @@ def depthwise_conv(
         Howard et al., MobileNets, 2017, https://arxiv.org/abs/1704.04861
     """
     x, kernel = arrays("depthwise_conv", x=x, kernel=kernel)
-    channels = x.shape[-1] if x.ndim else 0
-    if kernel.ndim < 3 or kernel.shape[-2] != 1 or channels < 1 or kernel.shape[-1] % channels:
-        raise GeometryError(
-            f"depthwise_conv: kernel must be [*window, 1, in·M], M filters for each channel of x; got "
-            f"kernel_shape={kernel.shape}, x_shape={x.shape}. A Keras kernel is kernel.reshape(*window, 1, -1)."
-        )
-    return conv(
+    return conv_as(
+        "depthwise_conv",
         x,
         kernel,
         bias,
@@ -80,9 +76,20 @@ def depthwise_conv(
         padding_mode=padding_mode,
         dilation=dilation,
         input_dilation=input_dilation,
-        groups=channels,
+        groups=depthwise_groups("depthwise_conv", "kernel", x, kernel),
         flip=flip,
         formulation=formulation,
         precision=precision,
         preferred_element_type=preferred_element_type,
     )
+
+
+def depthwise_groups(caller: str, name: str, x: jax.Array, kernel: jax.Array) -> int:
+    """Return the groups of a depthwise convolution, x's channels, or raise that the kernel `name` is none."""
+    channels = x.shape[-1] if x.ndim else 0
+    if kernel.ndim < 3 or kernel.shape[-2] != 1 or channels < 1 or kernel.shape[-1] % channels:
+        raise GeometryError(
+            f"{caller}: {name} must be [*window, 1, in·M], M filters for each channel of x; got "
+            f"{name}_shape={kernel.shape}, x_shape={x.shape}. A Keras kernel is kernel.reshape(*window, 1, -1)."
+        )
+    return channels

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from jconv._conv import arrays, result_dtype
+from jconv._operands import add_bias, arrays, checked_precision, result_dtype
 from jconv._padding import pad_first
 from jconv.errors import GeometryError
 from jconv.formulations._base import accumulator
@@ -94,18 +94,9 @@ def local_conv(
             f"local_conv: kernel must have a window for each of the {geometry.output_size} output positions; got "
             f"{positions} of them, kernel_shape={kernel.shape}. Its shape is (*output_size, *window, in/groups, out)."
         )
-    out = kernel.shape[-1]
-    if bias is not None and jnp.shape(bias) not in ((out,), (*positions, out)):
-        raise GeometryError(
-            f"local_conv: bias must be [out] or [*output_size, out]; got shape {jnp.shape(bias)} for {out} outputs at "
-            f"{positions} positions. Reshape it."
-        )
+    groups, out = geometry.groups, kernel.shape[-1]
     dtype = result_dtype("local_conv", x, preferred_element_type)
-    if bias is not None and jnp.result_type(bias) not in (x.dtype, dtype):
-        raise GeometryError(
-            f"local_conv: bias must have the dtype of x or of the result; got {jnp.result_type(bias)} with x of "
-            f"{x.dtype}. Cast it, as in bias.astype(x.dtype)."
-        )
+    precision = checked_precision("local_conv", precision)
     if flip:
         kernel = jnp.flip(kernel, range(axes, 2 * axes))
     batch = x.shape[: x.ndim - axes - 1]
@@ -122,5 +113,4 @@ def local_conv(
     )
     y = lax.dot_general(windows, taps, dims, precision=precision, preferred_element_type=accumulator(x.dtype, dtype))
     y = jnp.moveaxis(y, axes + 1, 0).astype(dtype)  # [*P, G, N, o] → [N, *P, G, o]
-    y = y.reshape(*batch, *positions, out)
-    return y if bias is None else y + jnp.broadcast_to(jnp.asarray(bias).astype(y.dtype), y.shape)
+    return add_bias("local_conv", y.reshape(*batch, *positions, out), bias, x.dtype, positions)

@@ -3,14 +3,15 @@
 For window k, stride s, dilation d and low padding lo, output p of a channel sees x[s·p + d·t − lo] for the taps t.
 Cost: Πk·P operations a channel, and no products.
 
-**Ceil mode.** The number of outputs is rounded up, so that the last window may hang over the high padding; a window
-that would start beyond input and low padding is dropped. That is the rule of PyTorch and of ONNX.
+**Ceil mode.** The number of outputs is rounded up, so that the last window may hang over the high padding; a last one
+that would start beyond input and low padding is dropped. That is the rule of PyTorch and of ONNX Runtime.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
+from numbers import Real
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +19,11 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from jconv._arguments import Ints, Padding, Pads, entries_of, per_axis, resolve_padding
+from jconv._operands import array
 from jconv.errors import GeometryError, UnsupportedError
 from jconv.formulations._base import accumulator
-from jconv.geometry import Geometry, Ints, Padding, Pads, conv_geometry, per_axis, resolve_padding
+from jconv.geometry import Geometry, conv_geometry
 
 
 def max_pool(
@@ -63,7 +66,7 @@ def max_pool(
         Riesenhuber and Poggio, Hierarchical models of object recognition in cortex, 1999,
         https://doi.org/10.1038/14819
     """
-    x = jnp.asarray(x)
+    x = array("max_pool", "x", x, booleans=True)
     if jnp.issubdtype(x.dtype, jnp.complexfloating):
         raise UnsupportedError(
             f"max_pool: x must be ordered, so real; got dtype {x.dtype}. Pool its absolute value, or use lp_pool."
@@ -76,7 +79,7 @@ def max_pool(
         least = np.array(jnp.iinfo(x.dtype).min, x.dtype)
     else:
         least = np.array(-np.inf, x.dtype)
-    return _reduce(x, geometry, least, lax.max)
+    return _reduce(*_continued(x, geometry), least, lax.max)
 
 
 def avg_pool(
@@ -122,7 +125,7 @@ def avg_pool(
         LeCun et al., Gradient-based learning applied to document recognition, 1998,
         https://doi.org/10.1109/5.726791
     """
-    x = jnp.asarray(x)
+    x = array("avg_pool", "x", x, booleans=True)
     _check_inexact("avg_pool", x)
     geometry, pads = _geometry("avg_pool", x, window, stride, padding, dilation, ceil_mode)
     if count_include_pad:
@@ -179,11 +182,11 @@ def lp_pool(
         Sermanet, Chintala and LeCun, Convolutional neural networks applied to house numbers digit classification,
         2012, https://arxiv.org/abs/1204.3968
     """
-    x = jnp.asarray(x)
+    x = array("lp_pool", "x", x, booleans=True)
     _check_inexact("lp_pool", x)
-    if np.ndim(p) or not 1 <= p < math.inf:
+    if isinstance(p, bool) or not isinstance(p, Real) or not 1 <= p < math.inf:
         raise GeometryError(
-            f"lp_pool: p must be finite and at least 1; got p={p}. For p = ∞ take max_pool of the absolute value."
+            f"lp_pool: p must be finite and at least 1; got p={p!r}. For p = ∞ take max_pool of the absolute value."
         )
     geometry, _ = _geometry("lp_pool", x, window, stride, padding, dilation, ceil_mode)
     size = jnp.abs(x)
@@ -204,12 +207,13 @@ def _geometry(
     ceil_mode: bool,
 ) -> tuple[Geometry, Pads]:
     """Return the geometry of a pooling, and the padding as asked for: ceil mode may reach beyond it."""
-    if not isinstance(window, Sequence) or isinstance(window, str) or not window:
+    sizes = entries_of(window)
+    if not sizes:
         raise GeometryError(
             f"{caller}: window must be a sequence of ints, one per space axis; got window={window!r}. "
             "Write (2, 2) for images, (2,) for series: its length says which axes are space."
         )
-    window = per_axis(caller, "window", window, len(window))
+    window = per_axis(caller, "window", window, len(sizes))
     kernel_shape = (*window, x.shape[-1] if x.ndim else 1, 1)
     stride = window if stride is None else stride
     # Full padding fits any window: this checks the numbers that padding words resolve on.
@@ -222,9 +226,8 @@ def _geometry(
     geometry = conv_geometry(x.shape, kernel_shape, stride=stride, padding=reached, dilation=dilation, caller=caller)
     if not ceil_mode:
         return geometry, pads
-    starts = zip(geometry.input_size, geometry.low, geometry.stride, strict=True)
-    fitting = tuple(-(-(n + low) // s) for n, low, s in starts)
-    output_size = tuple(min(pair) for pair in zip(geometry.output_size, fitting, strict=True))
+    ends = zip(geometry.output_size, geometry.stride, geometry.input_size, geometry.low, strict=True)
+    output_size = tuple(p - (p > 1 and (p - 1) * s >= n + low) for p, s, n, low in ends)
     return replace(geometry, output_size=output_size), pads
 
 
@@ -269,6 +272,19 @@ def _wide(x: jax.Array) -> jax.Array:
 def _sum(x: jax.Array, geometry: Geometry) -> jax.Array:
     x = _wide(x)
     return _reduce(x, geometry, np.zeros((), x.dtype), lax.add)
+
+
+def _continued(x: jax.Array, geometry: Geometry) -> tuple[jax.Array, Geometry]:
+    """Pad by entries that the window sees anyway, d·m steps further in: no gradient of a tie falls on padding."""
+    size = []
+    for axis, (n, d) in enumerate(zip(geometry.input_size, geometry.dilation, strict=True)):
+        low, high, place = geometry.low[axis], max(geometry.high[axis], 0), x.ndim - 1 - len(geometry.window) + axis
+        before = np.minimum(np.arange(-low, 0) % d, n - 1)
+        after = np.maximum(n - 1 - (-1 - np.arange(high)) % d, 0)
+        parts = [jnp.take(x, index, place, mode="clip") for index in (before, after)]
+        x = jnp.concatenate([parts[0], x, parts[1]], place) if low or high else x
+        size.append(low + n + high)
+    return x, replace(geometry, input_size=tuple(size), low=(0,) * len(size))
 
 
 def _reduce(x: jax.Array, geometry: Geometry, init: np.ndarray, combine: Callable) -> jax.Array:

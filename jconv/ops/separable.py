@@ -11,11 +11,13 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jconv._conv import arrays, conv
+from jconv._arguments import entries_of, one_int
+from jconv._conv import conv_as
+from jconv._operands import add_bias, array, arrays
 from jconv.errors import GeometryError, UnsupportedError
 from jconv.formulations._base import accumulator
 from jconv.geometry import Ints, Padding, conv_geometry, resolve_padding
-from jconv.ops.depthwise import depthwise_conv
+from jconv.ops.depthwise import depthwise_groups
 
 
 def separable_conv(
@@ -69,6 +71,7 @@ def separable_conv(
     x, depthwise_kernel, pointwise_kernel = arrays(
         "separable_conv", x=x, depthwise_kernel=depthwise_kernel, pointwise_kernel=pointwise_kernel
     )
+    groups = depthwise_groups("separable_conv", "depthwise_kernel", x, depthwise_kernel)
     axes = depthwise_kernel.ndim - 2
     if pointwise_kernel.shape[:-1] != (1,) * axes + depthwise_kernel.shape[-1:]:
         raise GeometryError(
@@ -76,7 +79,8 @@ def separable_conv(
             f"got pointwise_kernel_shape={pointwise_kernel.shape}, depthwise_kernel_shape={depthwise_kernel.shape}. "
             "A matrix is matrix[None, None] for images."
         )
-    y = depthwise_conv(
+    y = conv_as(
+        "separable_conv",
         x,
         depthwise_kernel,
         stride=stride,
@@ -84,19 +88,21 @@ def separable_conv(
         padding_mode=padding_mode,
         dilation=dilation,
         input_dilation=input_dilation,
+        groups=groups,
         flip=flip,
         formulation=formulation,
         precision=precision,
         preferred_element_type=preferred_element_type,
     )
-    return conv(
+    y = conv_as(
+        "separable_conv",
         y,
         pointwise_kernel.astype(y.dtype),  # short integers come back as int32
-        bias,
         formulation=formulation,
         precision=precision,
         preferred_element_type=preferred_element_type,
     )
+    return add_bias("separable_conv", y, bias, x.dtype)
 
 
 def spatially_separable_conv(
@@ -153,9 +159,9 @@ def spatially_separable_conv(
     References:
         Rigamonti, Sironi, Lepetit and Fua, Learning separable filters, 2013, https://doi.org/10.1109/CVPR.2013.355
     """
-    factors = [arrays("spatially_separable_conv", x=x, factors=factor)[1] for factor in factors]
-    x = jnp.asarray(x)
-    axes = len(factors)
+    x = array("spatially_separable_conv", "x", x)
+    factors = [arrays("spatially_separable_conv", x=x, factors=factor)[1] for factor in entries_of(factors) or ()]
+    dtype, axes = x.dtype, len(factors)
     if axes < 2 or any(f.ndim != 4 or f.shape[1:] != factors[0].shape[1:] for f in factors):
         raise GeometryError(
             "spatially_separable_conv: factors must be two or more [k_i, rank, in/groups, out], alike but for k_i; "
@@ -176,16 +182,16 @@ def spatially_separable_conv(
     pads = resolve_padding("spatially_separable_conv", padding, dilated, geometry.extent, geometry.stride)
     out //= groups
 
-    def along(axis: int, x: jax.Array, kernel: jax.Array, groups: int, bias: ArrayLike | None = None) -> jax.Array:
+    def along(axis: int, x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
         """Convolve along one axis, with a kernel [k_i, in/groups, out]."""
 
         def only(entries: Sequence[Any], neutral: Any) -> list[Any]:
             return [entries[axis] if i == axis else neutral for i in range(axes)]
 
-        return conv(
+        return conv_as(
+            "spatially_separable_conv",
             x,
             jnp.expand_dims(kernel, [i for i in range(axes) if i != axis]).astype(x.dtype),
-            bias,
             stride=only(geometry.stride, 1),
             padding=only(pads, (0, 0)),
             padding_mode=padding_mode,
@@ -206,7 +212,7 @@ def spatially_separable_conv(
     x = jnp.swapaxes(x.reshape(*x.shape[:-1], groups, c, out, rank), -3, -2)
     x = x.reshape(*x.shape[:-4], between)
     last = factors[-1].swapaxes(1, 2).reshape(factors[-1].shape[0], c * rank, groups * out)
-    return along(axes - 1, x, last, groups * out, bias)
+    return add_bias("spatially_separable_conv", along(axes - 1, x, last, groups * out), bias, dtype)
 
 
 def separate(kernel: ArrayLike, rank: int) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
@@ -236,7 +242,7 @@ def separate(kernel: ArrayLike, rank: int) -> tuple[tuple[jax.Array, jax.Array],
         Eckart and Young, The approximation of one matrix by another of lower rank, 1936,
         https://doi.org/10.1007/BF02288367
     """
-    kernel = jnp.asarray(kernel)
+    kernel, rank = array("separate", "kernel", kernel), one_int("separate", "rank", rank)
     if kernel.ndim != 4:
         raise UnsupportedError(
             f"separate: kernel must have two space axes, [k_0, k_1, in/groups, out]; got kernel_shape={kernel.shape}. "
@@ -247,7 +253,7 @@ def separate(kernel: ArrayLike, rank: int) -> tuple[tuple[jax.Array, jax.Array],
             f"separate: kernel must be floating or complex; got dtype {kernel.dtype}. Convert it, "
             "kernel.astype(jnp.float32)."
         )
-    if not 1 <= rank <= min(kernel.shape[:2]):
+    if rank > min(kernel.shape[:2]):
         raise GeometryError(
             f"separate: rank must be in 1 … min(window); got rank={rank}, window={kernel.shape[:2]}. "
             f"At {min(kernel.shape[:2])} the factors are exact."
