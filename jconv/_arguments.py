@@ -116,13 +116,17 @@ def _word(word: str, size: int, extent: int, stride: int) -> tuple[int, int]:
     if word == "CAUSAL":
         return extent - 1, 0
     output = -(-size // stride)
-    return halves(max((output - 1) * stride + extent - size, 0), word)
+    return _split(max((output - 1) * stride + extent - size, 0), word)
 
 
 def halves(total: int, word: str) -> tuple[int, int]:
     """Split a total padding in two, the odd one at the high end for SAME; a negative total goes there whole."""
-    less, more = (total // 2, total - total // 2) if total > 0 else (0, total)
-    return (less, more) if word == "SAME" or total < 0 else (more, less)
+    return (0, total) if total < 0 else _split(total, word)
+
+
+def _split(total: int, word: str) -> tuple[int, int]:
+    half = total // 2  # nothing is compared: it may be symbolic
+    return (half, total - half) if word == "SAME" else (total - half, half)
 
 
 def _pair(caller: str, entry: Any) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
@@ -59,9 +60,8 @@ def array(caller: str, name: str, value: ArrayLike, *, booleans: bool = False) -
     try:
         found = jnp.asarray(value)
     except (TypeError, ValueError) as error:
-        raise GeometryError(
-            f"{caller}: {name} must be a numeric array; got {type(value).__name__}. Make it a jax.Array."
-        ) from error
+        got = f"{type(value).__name__}{f' of {value.dtype}' if isinstance(value, np.ndarray) else ''}"
+        raise GeometryError(f"{caller}: {name} must be a numeric array; got {got}. Make it a jax.Array.") from error
     if not (jnp.issubdtype(found.dtype, jnp.number) or (booleans and found.dtype == jnp.bool_)):
         raise GeometryError(
             f"{caller}: {name} must be a numeric array; got dtype {found.dtype}. Cast it, as in "

@@ -15,7 +15,7 @@ from flax import nnx
 import jconv
 import jconv.linen
 import jconv.nnx
-from jconv.errors import GeometryError, UnsupportedError
+from jconv.errors import GeometryError, JconvError, UnsupportedError
 from jconv.formulations import FORMULATIONS
 
 Case = tuple[tuple[int, ...], tuple[int, int], dict[str, Any]]
@@ -346,3 +346,51 @@ def test_transforms_and_metadata() -> None:
 def test_errors_teach(call: Any, words: str) -> None:
     with pytest.raises(UnsupportedError if "patches" in words else GeometryError, match=words):
         call(integers(1, 2, 5, 3))
+
+
+@pytest.mark.parametrize("name", ["Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"kernel_size": "33"}, "kernel_size must be an int, or one per space axis, at least 1; got kernel_size='33'"),
+        ({"kernel_size": None}, "kernel_size must be an int"),
+        ({"kernel_size": (3, -1)}, "kernel_size must be an int"),
+        ({"kernel_size": ()}, "kernel_size must be an int"),
+        ({"features": 0}, "out_features must be an int, at least 1; got out_features=0"),
+        ({"features": -8}, "out_features must be an int"),
+        ({"features": 8.0}, "out_features must be an int"),
+        ({"features": None}, "out_features must be an int"),
+        ({"strides": "2"}, "strides must be an int"),
+        ({"strides": (1, 2, 3)}, "strides must be an int"),
+        ({"mask": "m"}, "mask must be a numeric array; got str"),
+        ({"mask": 1.0}, "mask must have the kernel's shape"),
+        ({"precision": "hi"}, "precision must be None"),
+        ({"formulation": "patch"}, "formulation must be one of .* Did you mean 'patches'"),
+        ({"feature_group_count": 2.0}, "feature_group_count must be an int, at least 1"),
+        ({"feature_group_count": 0}, "feature_group_count must be an int, at least 1"),
+        ({"channel_multiplier": 0}, "channel_multiplier must be an int, at least 1"),
+        ({"channel_multiplier": 1.5}, "channel_multiplier must be an int, at least 1"),
+        ({"inputs": None}, "inputs must be a numeric array; got NoneType"),
+        ({"inputs": 1.0}, "inputs must be "),
+        ({"inputs": jnp.ones(4)}, "inputs must be "),
+    ],
+)
+def test_wrong_arguments_of_layers(name: str, given: dict, words: str) -> None:
+    (argument,) = given
+    if (argument == "feature_group_count" and "Conv" not in (name, name.removesuffix("Transpose"))) or (
+        argument == "channel_multiplier" and name != "SeparableConv"
+    ):
+        pytest.skip("no argument of this layer")
+    rest = {"kernel_size": (3, 3), **given}
+    features, inputs = rest.pop("features", 8), rest.pop("inputs", jnp.ones((2, 6, 5, 4)))
+    with pytest.raises(JconvError, match=words):
+        getattr(jconv.nnx, name)(4, features, rngs=nnx.Rngs(0), **rest)(inputs)
+    with pytest.raises(JconvError, match=words):
+        getattr(jconv.linen, name)(features, **rest).init_with_output(jax.random.key(0), inputs)
+
+
+def test_arrays_of_ints_make_layers() -> None:
+    inputs, given = jnp.ones((2, 6, 5, 4)), {"kernel_size": np.array([3, 2]), "strides": np.array([1, 2])}
+    assert jconv.nnx.Conv(4, np.int64(8), rngs=nnx.Rngs(0), **given)(inputs).shape == (2, 6, 3, 8)
+    for layer in (jconv.linen.Conv, jconv.linen.SeparableConv):
+        assert layer(8, **given).init_with_output(jax.random.key(0), inputs)[0].shape == (2, 6, 3, 8)

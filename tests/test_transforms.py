@@ -233,6 +233,43 @@ def test_export_with_sizes_left_open(name, mode):
     same(name, exported.call(x), jconv.conv(x, kernel, **arguments))
 
 
+@pytest.mark.parametrize("name", ["auto", "direct", "patches", "shifts", "einsum"])
+@pytest.mark.parametrize("padding", ["SAME", "SAME_LOWER", "FULL", "VALID", [(1, 2), (-1, 0)]])
+def test_export_with_strides_and_sizes_left_open(name, padding):
+    """The pads of SAME, and what strides leave over, depend on sizes that the program does not know."""
+    x, kernel = integers((3, 9, 8, 4), 19), integers((3, 2, 2, 6), 20)
+    f = functools.partial(jconv.conv, formulation=name, padding=padding, stride=2, groups=2)
+    g = functools.partial(jconv.conv_transpose, formulation=name, padding=1, stride=2, groups=2)
+    batch, *size = export.symbolic_shape("n, h, w", constraints=["h >= 5", "w >= 5"])
+    open_x = jax.ShapeDtypeStruct((batch, *size, 4), jnp.float32)
+    for function, weight in ((f, kernel), (g, kernel[..., :4])):
+        y, back = export.export(jax.jit(functools.partial(value_and_pull, function)))(open_x, weight).call(x, weight)
+        wanted = value_and_pull(function, x, weight)
+        np.testing.assert_array_equal(y, wanted[0])
+        np.testing.assert_array_equal(back, wanted[1])
+
+
+def value_and_pull(function, x, weight):
+    y, back = jax.vjp(function, x, weight)
+    return y, back(y)[0]
+
+
+def test_what_needs_known_sizes_says_so():
+    x, kernel = integers((3, 9, 2), 17), integers((3, 2, 3), 18)
+    open_x = jax.ShapeDtypeStruct((*export.symbolic_shape("n, h", constraints=["h >= 3"]), 2), jnp.float32)
+    for name in ("sliding", "toeplitz", "sparse", "circulant", "fft", "phases"):
+        f = functools.partial(jconv.conv, kernel=kernel, formulation=name)
+        with pytest.raises(jconv.UnsupportedError, match=f"formulation '{name}' cannot .* known space sizes, got h"):
+            export.export(jax.jit(f))(open_x)
+        batch = jax.ShapeDtypeStruct((*export.symbolic_shape("n"), 9, 2), jnp.float32)
+        same(name, export.export(jax.jit(f))(batch).call(x), jconv.conv(x, kernel))
+    for pool in (jconv.max_pool, jconv.avg_pool):
+        with pytest.raises(jconv.UnsupportedError, match="pool: x must have space sizes that are known"):
+            export.export(jax.jit(functools.partial(pool, window=(2,))))(open_x)
+        f = jax.jit(functools.partial(pool, window=(2,), padding=1))
+        np.testing.assert_array_equal(export.export(f)(batch).call(x), f(x))
+
+
 COMPILED = []
 jax.monitoring.register_event_duration_secs_listener(
     lambda event, *_, **__: COMPILED.append(event) if event.endswith("backend_compile_duration") else None

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -52,6 +53,14 @@ class Formulation(NamedTuple):
 
 def always(problem: Problem) -> None:
     """Refuse nothing."""
+
+
+def open_sizes(problem: Problem) -> str | None:
+    """Return that space sizes are symbolic, as `jax.export` leaves them open, or None."""
+    sizes = (*problem.geometry.input_size, *problem.geometry.output_size)
+    if all(isinstance(size, int) for size in sizes):
+        return None
+    return f"its program is written for known space sizes, got {', '.join(map(str, problem.geometry.input_size))}"
 
 
 def too_large(what: str, size: int, problem: Problem, index_bytes: int = 0) -> str | None:
@@ -207,6 +216,12 @@ def xla_conv(
         x, kernel = x.astype(wide), kernel.astype(wide)
         y = xla_conv(x, kernel, geometry, precision=precision, preferred_element_type=wide)
         return y.astype(preferred_element_type)
+    if not all(
+        isinstance(pad, int) for pad in (*geometry.low, *geometry.high)
+    ):  # symbolic: lax wants the pads of a program known
+        x = pad_input(x, geometry)
+        none = (0,) * len(geometry.window)
+        geometry = replace(geometry, input_size=x.shape[1:-1], input_dilation=(1,) * len(none), low=none)
     starts, stops, pads = [], [], []
     sizes = zip(geometry.input_size, geometry.input_dilation, geometry.stride, geometry.low, geometry.high, strict=True)
     for size, e, s, low, high in sizes:

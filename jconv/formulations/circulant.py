@@ -20,6 +20,7 @@ from jconv.formulations._base import (
     accumulator,
     gather_matrix,
     matrix_vector,
+    open_sizes,
     pad_input,
     periodic_kernel,
     too_large,
@@ -67,7 +68,7 @@ def _entries(problem: Problem) -> int:
 
 
 def _unsupported(problem: Problem) -> str | None:
-    return too_large("its dense matrix", _entries(problem), problem)
+    return open_sizes(problem) or too_large("its dense matrix", _entries(problem), problem)
 
 
 def _cost(problem: Problem) -> Cost:

@@ -18,7 +18,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, accumulator, pad_input, periodic_kernel
+from jconv.formulations._base import Formulation, accumulator, open_sizes, pad_input, periodic_kernel
 from jconv.geometry import Geometry
 
 
@@ -81,7 +81,7 @@ def error_bound(x: ArrayLike, kernel: ArrayLike, geometry: Geometry) -> float:
 def _unsupported(problem: Problem) -> str | None:
     if jnp.issubdtype(problem.dtype, jnp.integer):  # NumPy's kind would miss int4
         return f"its roots of unity are not integers, got dtype {problem.dtype}"
-    return None
+    return open_sizes(problem)
 
 
 def _cost(problem: Problem) -> Cost:

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, accumulator, always, xla_conv
+from jconv.formulations._base import Formulation, accumulator, open_sizes, xla_conv
 from jconv.geometry import Geometry
 
 
@@ -136,4 +136,4 @@ def _cost(problem: Problem) -> Cost:
     )
 
 
-PHASES = Formulation("phases", "stride-1 convolutions of sub-pixel phases", conv_phases, always, _cost)
+PHASES = Formulation("phases", "stride-1 convolutions of sub-pixel phases", conv_phases, open_sizes, _cost)

@@ -14,7 +14,7 @@ import numpy as np
 from jax import lax
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, accumulator, always, pad_input, product, strided_window
+from jconv.formulations._base import Formulation, accumulator, open_sizes, pad_input, product, strided_window
 from jconv.geometry import Geometry
 
 
@@ -48,4 +48,4 @@ def _cost(problem: Problem) -> Cost:
     return direct_cost(problem)._replace(intermediate_bytes=elements * problem.itemsize)
 
 
-SLIDING = Formulation("sliding", "one product per output position", conv_sliding, always, _cost)
+SLIDING = Formulation("sliding", "one product per output position", conv_sliding, open_sizes, _cost)

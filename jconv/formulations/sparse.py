@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, accumulator, too_large
+from jconv.formulations._base import Formulation, accumulator, open_sizes, too_large
 from jconv.geometry import Geometry
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _stored(problem: Problem) -> int:
 
 
 def _unsupported(problem: Problem) -> str | None:
-    return too_large("its stored entries", _stored(problem), problem, index_bytes=8)
+    return open_sizes(problem) or too_large("its stored entries", _stored(problem), problem, index_bytes=8)
 
 
 def _cost(problem: Problem) -> Cost:

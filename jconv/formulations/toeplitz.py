@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, accumulator, gather_matrix, matrix_vector, too_large
+from jconv.formulations._base import Formulation, accumulator, gather_matrix, matrix_vector, open_sizes, too_large
 from jconv.geometry import Geometry
 
 
@@ -65,7 +65,7 @@ def _entries(problem: Problem) -> int:
 
 
 def _unsupported(problem: Problem) -> str | None:
-    return too_large("its dense matrix", _entries(problem), problem)
+    return open_sizes(problem) or too_large("its dense matrix", _entries(problem), problem)
 
 
 def _cost(problem: Problem) -> Cost:

@@ -214,6 +214,10 @@ def _geometry(
             "Write (2, 2) for images, (2,) for series: its length says which axes are space."
         )
     window = per_axis(caller, "window", window, len(sizes))
+    if not all(isinstance(size, int) for size in x.shape[-len(sizes) - 1 : -1]):
+        raise UnsupportedError(
+            f"{caller}: x must have space sizes that are known; got shape {x.shape}. Export with the batch open alone."
+        )
     kernel_shape = (*window, x.shape[-1] if x.ndim else 1, 1)
     stride = window if stride is None else stride
     # Full padding fits any window: this checks the numbers that padding words resolve on.

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from jconv.costs import Problem
 from jconv.formulations import FORMULATIONS
-from jconv.formulations._base import UNROLLED_TAPS
+from jconv.formulations._base import UNROLLED_TAPS, open_sizes
 from jconv.formulations.phases import convolutions
 
 MOST_PHASES = 16  # above this many convolutions in one program, compilation costs more than zeros do
@@ -44,6 +44,6 @@ def _rule(problem: Problem) -> Choice:
     depthwise = g.groups > 1 and problem.in_channels == g.groups
     if depthwise and problem.taps <= UNROLLED_TAPS:
         return Choice("shifts", "one channel per group: each tap is elementwise, and XLA on cpu has no such kernel")
-    if max(g.input_dilation) > 1 and convolutions(g) <= MOST_PHASES:
+    if max(g.input_dilation) > 1 and not open_sizes(problem) and convolutions(g) <= MOST_PHASES:
         return Choice("phases", "XLA on cpu multiplies by the zeros of input dilation")
     return Choice("direct", "the default: no rule applies")
