@@ -407,3 +407,10 @@ def test_one_case_of_very_many_runs_alone(tmp_path):
     result = jconv(*line, "01-a0/*", "--out", "a", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "got 2,100. Add --yes" in jconv(*line, "*", "--out", "b", cwd=tmp_path).stderr
+
+
+def test_no_number_in_a_name_becomes_a_picture(capsys):
+    from jconv.lab import terminal
+
+    terminal.console().print("p1:100:x", markup=False)
+    assert capsys.readouterr().out == "p1:100:x\n"

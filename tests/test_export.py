@@ -182,3 +182,10 @@ def test_what_cannot_be_exported_is_refused(folder, tmp_path):
     (folder / record.RESULTS).write_text("{\n")
     with pytest.raises(ConfigError, match="must be a run's folder"):
         _ = export.export(folder, "csv")
+
+
+@pytest.mark.parametrize("name", ["run.json", ".lock", "results.jsonl"])
+def test_a_table_replaces_nothing_that_the_run_needs(tmp_path, name):
+    (tmp_path / "results.jsonl").write_text('{"case": "a", "formulation": "fft", "status": "ok"}\n')
+    with pytest.raises(ConfigError, match="must not be one of the run's own files"):
+        _ = export.export(tmp_path, "json", tmp_path / name)

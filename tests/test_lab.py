@@ -352,3 +352,45 @@ def test_a_sweep_may_change_how_cases_are_isolated(tmp_path):
     }
     short, long = experiment.run(config, out=tmp_path / "out")
     assert (short["status"], long["status"]) == ("timeout", "ok")
+
+
+def test_a_long_sweep_has_files_of_names_that_fit(tmp_path):
+    filters = [[{"name": f"f{i}{j}", "kernel": [[1.0, 2.0]]} for j in range(9)] for i in range(2)]
+    config = {"schema_version": 1, "kind": "photograph", "name": "long", "size": 8, "gradient": False}
+    config |= {"formulations": ["direct"], "sweep": {"filters": filters}, "measure": {"rounds": 3, "seconds": 0.01}}
+    results = experiment.run(config, out=tmp_path / "out", only="f00@*")
+    assert {line["status"] for line in results} == {"ok"}
+    assert "(the file is missing)" not in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_notebook_shows_a_run_that_cannot_be_written(tmp_path, monkeypatch):
+    stack = {"layers": [{"name": "a", "window": 3}], "size": 9, "name": "a", "kind": "arithmetic", "schema_version": 1}
+    results = experiment.run(stack, out=tmp_path / "out")
+    monkeypatch.setattr(experiment.Results, "report", lambda self: pytest.fail("it was written"))
+    assert "jconv report" in results._repr_html_()
+
+
+def test_a_child_that_hangs_while_others_are_timed_is_ended_at_once(tmp_path, monkeypatch):
+    from jconv.lab import session
+
+    class Hanging:
+        closed = 0
+
+        def __init__(self, limits):
+            pass
+
+        def ask(self, question):
+            if "case" in question:
+                return {"line": {"case": question["case"]}, "timed": True}
+            raise session.Ended("timeout", "it took over 1 s")
+
+        def close(self):
+            Hanging.closed += 1
+
+    monkeypatch.setattr(session, "Child", Hanging)
+    problem = problems(layers=LAYERS, formulations=["shifts"])[0]
+    case = session.Isolated(Path(), tmp_path, problem.settings.limits).prepare(problem, "shifts")
+    assert case.run is not None
+    with pytest.raises(session.Ended):
+        _ = case.run()
+    assert Hanging.closed == 1

@@ -177,6 +177,16 @@ def _fresh(folder: Path) -> Path:
     return candidate
 
 
+def file_stem(name: str) -> str:
+    """Return what a file may be called after a name: a long one is cut, and its digest tells it from others.
+
+    Example:
+        >>> file_stem("a@size=8"), len(file_stem(1000 * "a"))
+        ('a@size=8', 113)
+    """
+    return name if len(name) <= 120 else f"{name[:100]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
 def repair(folder: Path) -> None:
     """Cut a torn last line off the records: what a kill in the middle of a write leaves."""
     path = folder / RESULTS

@@ -77,7 +77,7 @@ def prepare(bench: Bench, contender: str) -> Prepared:
 
 def _draw(bench: Bench, name: str, values: np.ndarray) -> str:
     """Write a filter's output as a picture, on the oracle's scale, and return where."""
-    file = f"{record.PICTURES}/{bench.problem.layer}.{name}.png"
+    file = f"{record.PICTURES}/{record.file_stem(bench.problem.layer)}.{name}.png"
     limit = float(np.max(np.abs(bench.truth.values[0]), initial=0.0))
     images.write_picture(bench.folder / file, values[0, ..., 0], limit)
     return file

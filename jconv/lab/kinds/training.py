@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jconv.lab import data as datasets
-from jconv.lab import train
+from jconv.lab import record, train
 from jconv.lab.bench import Prepared
 from jconv.lab.config import REFERENCE, Training
 from jconv.lab.plan import Problem
@@ -29,7 +29,7 @@ class Trainings:
         assert isinstance(problem.settings, Training)
         self.problem, self.settings = problem, problem.settings
         self._source = source
-        self._kept = folder / KEPT / f"{problem.layer}-seed-{problem.facts['seed']}.npz"
+        self._kept = folder / KEPT / f"{record.file_stem(problem.layer)}-seed-{problem.facts['seed']}.npz"
 
     @functools.cached_property
     def data(self) -> datasets.Data:

@@ -22,7 +22,7 @@ def section(run: Run) -> Section | None:
         mine = [line for line in drawn if line["problem"] == problem]
         name = mine[0]["layer"]
         alt = f"The photograph through {name}, by"
-        truth = f"{record.PICTURES}/{name}.oracle.png"
+        truth = f"{record.PICTURES}/{record.file_stem(name)}.oracle.png"
         pictures = [*first, picture(run.folder, truth, f"{alt} the float64 oracle", "float64 oracle")]
         first = []
         for line in mine:
