@@ -160,10 +160,16 @@ class Child:
     def __init__(self, limits: Limits, command: Sequence[str] = (sys.executable, "-m", "jconv.lab.worker")):
         self._limits, self._closed = limits, False
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  (closed below)
-        pipe, utf8 = subprocess.PIPE, {"encoding": "utf-8", "errors": "replace"}
+        pipe = subprocess.PIPE
         # A session of its own, so that what it starts can be ended with it, and Ctrl-C is the parent's to handle.
         self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=self._errors, start_new_session=True, **utf8
+            command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=self._errors,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
         )
         self._answers: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()

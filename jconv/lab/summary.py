@@ -108,7 +108,7 @@ def verdict(records: Sequence[Record], floor: float = _timing.FLOOR) -> list[str
     if counts["unsupported"]:
         sentences.append(f"Refused, each with its reason: {counts['unsupported']}.")
     if counts["mistrusted"]:
-        sentences.append(f"Proving little, for the true output is mostly zeros: {counts['mistrusted']}.")
+        sentences.append(f"Proving little, each with its reason: {counts['mistrusted']}.")
     unsteady = sum(line.get("repeatable") is False for line in records)
     if unsteady:
         sentences.append(f"Not the same bits at a second call: {unsteady} cases.")

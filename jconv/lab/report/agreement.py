@@ -28,7 +28,7 @@ MOST = 12
 RULE = (
     "A result agrees while its error stays within ε · √terms · max Σ|x||k|: the dtype's rounding, the number of "
     "products in a sum, and the same convolution of absolute values. A transform (fft, circulant) may err log₂(size) "
-    "times as much."
+    "times as much. What is within, but off by more than a tenth of the true values (both RMS), is mistrusted."
 )
 GUIDED = (
     "Dotted: relative to the result, the error of n products summed one after another grows as √n where its signs are "

@@ -60,9 +60,8 @@ def _spared(sections: list[Section]) -> Iterator[list[Section]]:
         sections = _each(sections, spare)
         yield sections
     for rows in ROWS:
-        shortened = _each(sections, functools.partial(_shortened, rows=rows))
-        yield shortened
-    few = [_begun(section) for section in shortened]
+        yield _each(sections, functools.partial(_shortened, rows=rows))
+    few = [_begun(section) for section in _each(sections, functools.partial(_shortened, rows=ROWS[-1]))]
     yield few
     yield _each(few, _without_figures)
 
