@@ -1,5 +1,6 @@
 """The operands of a convolution, checked at the door: arrays, their dtype and the result's, precision, bias."""
 
+import functools
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ from jax.typing import ArrayLike
 from jconv.errors import GeometryError, suggestion
 from jconv.formulations._base import accumulator
 
+UNPACKED = {"int2": jnp.int8, "int4": jnp.int8, "uint2": jnp.uint8, "uint4": jnp.uint8}
 PRECISIONS = ("default", "high", "highest")
 
 
@@ -43,7 +45,7 @@ def arrays(caller: str, **operands: ArrayLike) -> list[jax.Array]:
 
 
 def array(caller: str, name: str, value: ArrayLike, *, booleans: bool = False) -> jax.Array:
-    """Return what a caller gave as an array of numbers.
+    """Return what a caller gave as an array of numbers, those of 2 and 4 bits as int8 or uint8.
 
     Args:
         caller: The name that errors carry.
@@ -67,12 +69,14 @@ def array(caller: str, name: str, value: ArrayLike, *, booleans: bool = False) -
             f"{caller}: {name} must be a numeric array; got dtype {found.dtype}. Cast it, as in "
             f"{name}.astype(jnp.int8)."
         )
-    if found.dtype.name == "float8_e8m0fnu":
+    short = found.dtype.name
+    if short in ("float8_e8m0fnu", "float4_e2m1fn"):  # no zero to pad with; several to a byte
         raise GeometryError(
-            f"{caller}: {name} must have a dtype with a zero and signs; got dtype {found.dtype}. Cast it, as in "
+            f"{caller}: {name} must have a dtype that can hold sums; got {short}. Cast it, as in "
             f"{name}.astype(jnp.float8_e5m2)."
         )
-    return found
+    # XLA's CPU aborts where integers of several to a byte are laid side by side.
+    return found.astype(UNPACKED.get(short, found.dtype))
 
 
 def checked_precision(caller: str, precision: Any) -> Any:
@@ -89,11 +93,8 @@ def checked_precision(caller: str, precision: Any) -> Any:
         GeometryError: If lax knows no such precision.
     """
     precision = tuple(precision) if isinstance(precision, list) else precision
-    if precision is None:
-        return None
     try:
-        hash(precision)
-        jax.eval_shape(lambda a: lax.dot(a, a, precision=precision), jax.ShapeDtypeStruct((1,), jnp.float32))
+        _try_precision(precision)
     except (TypeError, ValueError) as error:
         raise GeometryError(
             f"{caller}: precision must be None, {', '.join(map(repr, PRECISIONS))}, a jax.lax.Precision, a pair of "
@@ -101,6 +102,12 @@ def checked_precision(caller: str, precision: Any) -> Any:
             f"{suggestion(str(precision).lower(), PRECISIONS) or ' None is the default.'}"
         ) from error
     return precision
+
+
+@functools.cache
+def _try_precision(precision: Any) -> None:
+    """Ask lax, which is the authority, once."""
+    jax.eval_shape(lambda a: lax.dot(a, a, precision=precision), jax.ShapeDtypeStruct((1,), jnp.float32))
 
 
 def result_dtype(caller: str, x: jax.Array, preferred: Any) -> jnp.dtype:

@@ -79,7 +79,7 @@ CONV = {
         X.astype("float8_e8m0fnu"),
         K.astype("float8_e8m0fnu"),
         {},
-        "conv: x must have a dtype with a zero and signs; got dtype float8_e8m0fnu",
+        "conv: x must have a dtype that can hold sums; got float8_e8m0fnu",
     ),
     "keys": (jax.random.split(jax.random.key(0), X.shape), K, {}, "conv: x must be a numeric array; got dtype key"),
     "integers": (

@@ -155,6 +155,18 @@ def test_max_keeps_the_dtype_and_padding_never_wins(dtype):
     assert y.ravel().astype("int32").tolist() == expected
 
 
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e4m3b11fnuz", "float8_e5m2", "int4", "uint2"])
+@pytest.mark.parametrize("more", [{}, {"padding": 1, "stride": 1}, {"dilation": 2, "stride": 1}])
+def test_short_dtypes(dtype, more):
+    """Some have no infinity to start from, some lie several to a byte."""
+    x = jnp.array([[1], [-2], [1], [-1], [0], [1]]).astype(dtype)
+    wanted = reference.max_pool(np.asarray(x.astype("float32"))[None], (2,), **more)[0]
+    np.testing.assert_array_equal(max_pool(x, (2,), **more).astype("float32"), wanted)
+    if jnp.issubdtype(dtype, jnp.floating):
+        gradient = jax.grad(lambda x: max_pool(x, (2,), **more).astype("float32").sum())(x)
+        assert gradient.astype("float32").sum() == len(wanted)
+
+
 def test_low_precision_accumulates_in_float32():
     x = jnp.ones((4096, 1), jnp.bfloat16)
     y = avg_pool(x, (4096,))

@@ -15,7 +15,6 @@ from jconv.costs import Cost, Problem
 from jconv.geometry import Geometry
 
 UNROLLED_TAPS = 128  # above this many, programs scan over taps: unrolled they compile for minutes
-PACKED = ("int2", "uint2", "int4", "uint4", "float4_e2m1fn")  # several to a byte: XLA's CPU does not convolve them
 MATRIX_BYTES = 2**28  # a matrix above 256 MiB is refused: it is for seeing, not for computing
 
 
@@ -211,14 +210,8 @@ def xla_conv(
     A high padding of zero or more that gives the same output is taken where there is one, so that the program
     stays what a user of lax would have written.
     """
-    if x.dtype.name in PACKED:
-        wide = accumulator(x.dtype, preferred_element_type)
-        x, kernel = x.astype(wide), kernel.astype(wide)
-        y = xla_conv(x, kernel, geometry, precision=precision, preferred_element_type=wide)
-        return y.astype(preferred_element_type)
-    if not all(
-        isinstance(pad, int) for pad in (*geometry.low, *geometry.high)
-    ):  # symbolic: lax wants the pads of a program known
+    # Symbolic sizes make symbolic pads, and lax wants ints here.
+    if not all(isinstance(pad, int) for pad in (*geometry.low, *geometry.high)):
         x = pad_input(x, geometry)
         none = (0,) * len(geometry.window)
         geometry = replace(geometry, input_size=x.shape[1:-1], input_dilation=(1,) * len(none), low=none)

@@ -10,7 +10,7 @@ that would start beyond input and low padding is dropped. That is the rule of Py
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from numbers import Real
 
 import jax
@@ -48,7 +48,7 @@ def max_pool(
         ceil_mode: Round the number of windows up.
 
     Returns:
-        `[*batch, *output_size, channels]`, in x's dtype.
+        `[*batch, *output_size, channels]`, in x's dtype; int8 for int4.
 
     Raises:
         GeometryError: If the arguments describe no pooling, or a window sees padding alone.
@@ -73,13 +73,7 @@ def max_pool(
         )
     geometry, _ = _geometry("max_pool", x, window, stride, padding, dilation, ceil_mode)
     _check_seen("max_pool", geometry)
-    if x.dtype == jnp.bool_:
-        least = np.array(False)
-    elif jnp.issubdtype(x.dtype, jnp.integer):
-        least = np.array(jnp.iinfo(x.dtype).min, x.dtype)
-    else:
-        least = np.array(-np.inf, x.dtype)
-    return _reduce(*_continued(x, geometry), least, lax.max)
+    return _largest(x, geometry)
 
 
 def avg_pool(
@@ -276,6 +270,31 @@ def _wide(x: jax.Array) -> jax.Array:
 def _sum(x: jax.Array, geometry: Geometry) -> jax.Array:
     x = _wide(x)
     return _reduce(x, geometry, np.zeros((), x.dtype), lax.add)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _largest(x: jax.Array, geometry: Geometry) -> jax.Array:
+    return _reduce(x, geometry, _least(x.dtype), lax.max)
+
+
+@_largest.defjvp
+def _largest_jvp(geometry: Geometry, primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+    """Differentiate the maximum without padding: copying it costs, so only here."""
+
+    def largest(x: jax.Array) -> jax.Array:
+        return _reduce(*_continued(x, geometry), _least(x.dtype), lax.max)
+
+    return jax.jvp(largest, primals, tangents)
+
+
+def _least(dtype: np.dtype) -> np.ndarray:
+    """Return the identity of the maximum."""
+    if dtype == jnp.bool_:
+        return np.array(False)
+    if jnp.issubdtype(dtype, jnp.integer):
+        return np.array(jnp.iinfo(dtype).min, dtype)
+    least = np.array(-np.inf, dtype)  # some floats of 8 bits have no infinity
+    return np.array(jnp.finfo(dtype).min, dtype) if np.isnan(least.astype(np.float32)) else least
 
 
 def _continued(x: jax.Array, geometry: Geometry) -> tuple[jax.Array, Geometry]:
