@@ -133,5 +133,6 @@ def test_a_bias_is_there_or_not():
     shapes = (8, 8, 1), (3, 3, 1, 2)
     assert cost(*shapes, bias=1) == cost(*shapes, bias=True)  # pyright: ignore
     assert cost(*shapes, bias=None) == cost(*shapes)  # pyright: ignore
-    assert cost(*map(np.array, shapes)) == cost(*shapes)
-    assert isinstance(cost(*map(np.array, shapes)).multiplications, int)
+    arrays: list[Any] = [np.array(shape) for shape in shapes]
+    assert cost(*arrays) == cost(*shapes)
+    assert isinstance(cost(*arrays).multiplications, int)

@@ -390,7 +390,9 @@ def test_wrong_arguments_of_layers(name: str, given: dict, words: str) -> None:
 
 
 def test_arrays_of_ints_make_layers() -> None:
-    inputs, given = jnp.ones((2, 6, 5, 4)), {"kernel_size": np.array([3, 2]), "strides": np.array([1, 2])}
-    assert jconv.nnx.Conv(4, np.int64(8), rngs=nnx.Rngs(0), **given)(inputs).shape == (2, 6, 3, 8)
+    inputs: Any = jnp.ones((2, 6, 5, 4))
+    eight: Any = np.int64(8)
+    given: dict[str, Any] = {"kernel_size": np.array([3, 2]), "strides": np.array([1, 2])}
+    assert jconv.nnx.Conv(4, eight, rngs=nnx.Rngs(0), **given)(inputs).shape == (2, 6, 3, 8)
     for layer in (jconv.linen.Conv, jconv.linen.SeparableConv):
         assert layer(8, **given).init_with_output(jax.random.key(0), inputs)[0].shape == (2, 6, 3, 8)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,9 +118,12 @@ def test_two_axes_are_the_product_of_one():
 def test_every_argument_names_the_axes():
     wanted = overlap((4, 4), (3, 3), padding=[(1, 0), (0, 1)])
     np.testing.assert_array_equal(overlap(4, 3, padding=[(1, 0), (0, 1)]), wanted)
-    np.testing.assert_array_equal(overlap(np.array([4, 4]), 3, padding=np.array([[1, 0], [0, 1]])), wanted)
+    size: Any = np.array([4, 4])
+    pads: Any = np.array([[1, 0], [0, 1]])
+    stride: Any = np.array([1, 2])
+    np.testing.assert_array_equal(overlap(size, 3, padding=pads), wanted)
     assert overlap(4, 3, stride=2, output_padding=(1, 0)).shape == (10, 9)
-    assert overlap(4, 3, stride=np.array([1, 2])).shape == (6, 9)
+    assert overlap(4, 3, stride=stride).shape == (6, 9)
     layer = Layer(np.array([3, 5]), np.int64(2), padding=np.array([1, 2]))  # pyright: ignore
     assert receptive_field([layer]) == receptive_field([Layer((3, 5), 2, padding=(1, 2))])
 
