@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from numbers import Integral, Number
 from typing import Any, Literal
 
+import numpy as np
+
 from jconv.errors import GeometryError, suggestion
 
-Ints = int | Sequence[int]
+Ints = int | Sequence[int] | np.ndarray
 PaddingWord = Literal["VALID", "SAME", "SAME_LOWER", "FULL", "CAUSAL"]
-Padding = PaddingWord | str | int | Sequence[int | Sequence[int]]
+Padding = PaddingWord | str | int | Sequence[int | Sequence[int]] | np.ndarray
 Pads = tuple[tuple[int, int], ...]
 
 _MOST = 2**31 - 1  # no array is that long, and XLA counts no further
