@@ -20,6 +20,11 @@ ROUNDS = 200
 """The most rounds. Ratios that scatter by 15 % then still have an interval of ±2.6 %."""
 SECONDS = 1.0
 """What one contender may spend."""
+SAMPLE = 0.002
+"""The least length of a sample in seconds: shorter programs run several times for one, for what wakes their threads
+and reads the clock scatters by a good part of a millisecond."""
+MOST_CALLS = 1000
+"""The most calls for one sample."""
 PRECISION = 0.04
 """The interval's width, relative to the ratio, that is enough: ±2 %, so that 0 % and 10 % both clear the floor."""
 FLOOR = 0.05
@@ -66,15 +71,18 @@ class Samples(NamedTuple):
     stopped: str
 
 
-def timed(call: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> Callable[[], float]:
+def timed(
+    call: Callable[[], object], clock: Callable[[], float] = time.perf_counter, calls: int = 1
+) -> Callable[[], float]:
     """Return a contender that runs `call` in this process.
 
     Args:
         call: Returns when its work is done.
         clock: Returns the time in seconds.
+        calls: How often it runs for one sample (see `calls_for`).
 
     Returns:
-        A function that runs it once and returns the seconds it took.
+        A function that runs it and returns the seconds that one call took.
 
     Example:
         >>> ticks = iter([2.0, 5.0])
@@ -84,10 +92,33 @@ def timed(call: Callable[[], object], clock: Callable[[], float] = time.perf_cou
 
     def contender() -> float:
         start = clock()
-        _ = call()
-        return clock() - start
+        for _ in range(calls):
+            _ = call()
+        return (clock() - start) / calls
 
     return contender
+
+
+def calls_for(call: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> int:
+    """Return how many calls one sample needs: enough for `SAMPLE` seconds, judged by the fastest of three.
+
+    Args:
+        call: The work, warm.
+        clock: Returns the time in seconds.
+
+    Returns:
+        The number, 1 for any call of that length.
+
+    Example:
+        >>> ticks = iter([0.0, 0.001, 1.0, 1.0006, 2.0, 2.0007])
+        >>> calls_for(lambda: None, lambda: next(ticks))
+        4
+    """
+    once = timed(call, clock)
+    shortest = once()
+    if shortest < 20 * SAMPLE:  # a long call is not made again
+        shortest = min(shortest, once(), once())
+    return math.ceil(max(1.0, min(SAMPLE / max(shortest, 1e-9), MOST_CALLS)))
 
 
 def measure(

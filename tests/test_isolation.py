@@ -45,9 +45,10 @@ def compile_program(function, arguments):
     made = compiled(function, arguments)
     if os.environ.get("HANG") != "later":
         return made
+    _timing.SAMPLE = 0.0
     def call():
         calls["n"] += 1
-        if calls["n"] > 3:
+        if calls["n"] > 4:  # one to see how long it takes, and three samples
             time.sleep(1000)
         return made.call()
     return made._replace(call=call)

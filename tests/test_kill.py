@@ -24,6 +24,7 @@ CLOCKS = {
     "lower_s",
     "compile_s",
     "first_s",
+    "calls",
     "samples_s",
     "seconds",
     "stopped",

@@ -243,3 +243,18 @@ def test_a_noisy_machine_is_unsure_rather_than_wrong():
     found = [trial(3000 + seed, 1.0, noise=0.3) for seed in range(50)]
     assert not {verdict for verdict, _ in found} & {"FASTER", "SLOWER"}
     assert {ratio.pairs for _, ratio in found} == {_timing.ROUNDS}
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [(1e-4, 20), (1.9e-3, 2), (2e-3, 1), (5.0, 1), (1e-9, 1000)])
+def test_short_programs_run_several_times_for_one_sample(seconds: float, calls: int) -> None:
+    clock = Clock()
+
+    def work() -> None:
+        clock.now += seconds
+        clock.log.append("work")
+
+    assert _timing.calls_for(work, clock) == calls
+    assert len(clock.log) == (3 if seconds < 1 else 1)
+    clock.log.clear()
+    assert _timing.timed(work, clock, calls)() == pytest.approx(seconds, rel=1e-3)
+    assert len(clock.log) == calls

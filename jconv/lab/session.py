@@ -73,7 +73,10 @@ class Session:
             return Case(line | {"status": "unsupported", "reason": str(refusal)}, None)
         except Exception as wrong:  # one case's failure is its status, not the run's end
             return Case(line | failure(wrong), None)
-        return Case(line | found.line, None if found.call is None else _timing.timed(found.call))
+        if found.call is None:
+            return Case(line | found.line, None)
+        calls = _timing.calls_for(found.call)
+        return Case(line | found.line | {"calls": calls}, _timing.timed(found.call, calls=calls))
 
 
 def start(problem: Problem, contender: str) -> Line:
