@@ -23,6 +23,7 @@ layers: [{name: small, window: 3, in_channels: 2, out_channels: 2, size: 6}]
 HOSTILE = """
 import os, time
 import jconv.lab.programs as programs
+from jconv import _timing
 
 right, calls = programs.convolution, {"n": 0}
 

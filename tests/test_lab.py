@@ -168,6 +168,9 @@ def finite_difference(transform: str, convolve, given: dict[str, Any]) -> list[n
             return [np.array([convolve(x, one) for one in given["kernels"]])]
         case "vmapped_kernels":
             return [np.array([kernel_gradient(x, one, convolve(x, one)) for one in given["kernels"]])]
+        case "ensemble":
+            pairs = zip(given["xs"], given["kernels"], strict=True)
+            return [np.array([kernel_gradient(x, one, convolve(x, one)) for x, one in pairs])]
         case "per_example_gradients":
             return [np.array([kernel_gradient(x[i : i + 1], k, ct[i : i + 1]) for i in range(len(x))])]
     for _ in range(4):

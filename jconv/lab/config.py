@@ -35,6 +35,7 @@ Transform = Literal[
     "jvp",
     "vmap",
     "vmapped_kernels",
+    "ensemble",
     "per_example_gradients",
     "scan",
 ]

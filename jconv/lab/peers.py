@@ -85,7 +85,7 @@ def torch_program(problem: Problem, operands: Mapping[str, np.ndarray]) -> Compi
 
 def _refusal(problem: Problem, call: Call) -> str | None:
     geometry = call.convolution.geometry
-    if problem.transform in ("jvp", "vmap", "vmapped_kernels", "per_example_gradients", "scan"):
+    if problem.transform in ("jvp", "vmap", "vmapped_kernels", "ensemble", "per_example_gradients", "scan"):
         return f"no {problem.transform} program is written for it"
     if call.arguments["padding_mode"] != "zeros":
         return f"padding_mode must be zeros; got {call.arguments['padding_mode']}"

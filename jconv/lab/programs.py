@@ -59,6 +59,7 @@ def program(transform: str, f: Function) -> Function:
         "jvp": lambda x, k, dx, dk: jax.jvp(f, (x, k), (dx, dk)),
         "vmap": lambda x, kernels: (jax.vmap(f, (None, 0))(x, kernels),),
         "vmapped_kernels": lambda x, kernels: (jax.vmap(jax.grad(loss), (0, None))(kernels, x),),
+        "ensemble": lambda xs, kernels: (jax.vmap(jax.grad(loss))(kernels, xs),),
         "per_example_gradients": lambda x, k, ct: (jax.vmap(one_example, (0, None, 0))(x, k, ct),),
         "scan": lambda x, k, rate: (descend(x, k, rate),),
     }
@@ -93,6 +94,7 @@ def draw(problem: Problem, call: Call, networks: int, whole: bool = False) -> di
         "x_tangent": (call.x_shape, 1.0),
         "kernel_tangent": (call.kernel_shape, width),
         "kernels": ((networks, *call.kernel_shape), width),
+        "xs": ((networks, *call.x_shape), 1.0),
     }
     dtype = jnp.dtype(problem.dtype)
     drawn = {}

@@ -8,6 +8,7 @@ ones (how many products each sum has). With loss ½‖y‖² the cotangent is y 
     jvp                    ẋ ∗ k + x ∗ k̇
     vmap                   x ∗ k_v for each kernel
     vmapped_kernels        ∂½‖x ∗ k_v‖²/∂k_v for each kernel
+    ensemble               ∂½‖x_v ∗ k_v‖²/∂k_v for each network, its input and its kernel
     per_example_gradients  ∂⟨ct_n, y_n⟩/∂k for each example
     scan                   k ← k − rate · ∂½‖x ∗ k‖²/∂k, four times
 """
@@ -33,6 +34,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "jvp": ("x", "kernel", "x_tangent", "kernel_tangent"),
     "vmap": ("x", "kernels"),
     "vmapped_kernels": ("x", "kernels"),
+    "ensemble": ("xs", "kernels"),
     "per_example_gradients": ("x", "kernel", "cotangent"),
     "scan": ("x", "kernel", "rate"),
 }
@@ -81,7 +83,7 @@ def truth(transform: str, convolve: Convolve, operands: Operands) -> Truth:
 
 
 def _values(transform: str, convolve: Convolve, given: Operands) -> list[np.ndarray]:
-    x, kernel, ct = given["x"], given.get("kernel"), given.get("cotangent")
+    x, kernel, ct = given["x"] if "x" in given else given["xs"], given.get("kernel"), given.get("cotangent")
     match transform:
         case "forward":
             return [convolve(x, kernel).output]
@@ -100,6 +102,8 @@ def _values(transform: str, convolve: Convolve, given: Operands) -> list[np.ndar
             return [np.stack([convolve(x, k).output for k in given["kernels"]])]
         case "vmapped_kernels":
             return [np.stack([_descent(convolve, x, k) for k in given["kernels"]])]
+        case "ensemble":
+            return [np.stack([_descent(convolve, one, k) for one, k in zip(x, given["kernels"], strict=True)])]
         case "per_example_gradients":
             assert ct is not None
             pairs = zip(x[:, None], ct[:, None], strict=True)
@@ -119,7 +123,8 @@ def _descent(convolve: Convolve, x: np.ndarray, kernel: np.ndarray) -> np.ndarra
 
 def _terms(transform: str, convolve: Convolve, given: Operands) -> list[float]:
     """Return the most products in one sum, for each output; sums of sums count both."""
-    x, kernel = np.ones_like(given["x"]), np.ones_like(given["kernel"] if "kernel" in given else given["kernels"][0])
+    x = np.ones_like(given["x"] if "x" in given else given["xs"][0])
+    kernel = np.ones_like(given["kernel"] if "kernel" in given else given["kernels"][0])
     if transform == "per_example_gradients":
         x = x[:1]
     forward, by_x, by_kernel = (float(np.max(part, initial=1.0)) for part in convolve(x, kernel))
@@ -132,6 +137,7 @@ def _terms(transform: str, convolve: Convolve, given: Operands) -> list[float]:
         "jvp": [forward, 2 * forward],
         "vmap": [forward],
         "vmapped_kernels": [forward + by_kernel],
+        "ensemble": [forward + by_kernel],
         "per_example_gradients": [by_kernel],
         "scan": [STEPS * (forward + by_kernel + 1)],
     }[transform]

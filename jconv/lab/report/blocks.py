@@ -276,6 +276,7 @@ def transform_title(transform: str) -> str:
         "jvp": "Forward-mode derivative (jvp)",
         "vmap": "Kernels under vmap",
         "vmapped_kernels": "Gradients under vmap over kernels",
+        "ensemble": "Gradients under vmap over kernels and inputs",
         "per_example_gradients": "Gradients per example",
         "scan": "Descent inside lax.scan",
     }.get(transform, transform.replace("_", " ").capitalize())
