@@ -4,6 +4,9 @@ from typing import Any
 
 import jax
 from jax import lax
+from jax._src.dispatch import apply_primitive as apply_primitive
+from jax._src.interpreters import mlir as _mlir  # where lowering rules are kept: no public way reads them
+from jax.extend.core import Primitive
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")  # by the names that lowering rules use
 
@@ -21,6 +24,13 @@ def to_varying(x: jax.Array, axes: tuple[str, ...]) -> jax.Array:
     if hasattr(lax, "pcast"):
         return lax.pcast(x, axes, to="varying")
     return lax.pvary(x, axes)  # pyright: ignore[reportAttributeAccessIssue]  (jax 0.7)
+
+
+def stock_lowerings(primitive: Primitive) -> dict[str | None, Any]:
+    """Return the lowering rules that a primitive has now, by platform; None is every other platform."""
+    rules = {platform: table.get(primitive) for platform, table in _mlir._platform_specific_lowerings.items()}
+    rules[None] = _mlir._lowerings.get(primitive)
+    return {platform: entry.rule for platform, entry in rules.items() if entry is not None}
 
 
 def platform_of(device: Any) -> str:

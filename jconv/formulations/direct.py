@@ -6,6 +6,7 @@ Cost: the definition's; what XLA and its libraries keep between is theirs.
 """
 
 from jconv.costs import direct_cost
-from jconv.formulations._base import Formulation, always, xla_conv
+from jconv.formulations._base import Formulation, always
+from jconv.formulations._xla import xla_conv
 
 DIRECT = Formulation("direct", "XLA's own convolution", xla_conv, always, direct_cost)

@@ -20,7 +20,8 @@ import jax
 import jax.numpy as jnp
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, accumulator, open_sizes, xla_conv
+from jconv.formulations._base import Formulation, accumulator, open_sizes
+from jconv.formulations._xla import xla_conv
 from jconv.geometry import Geometry
 
 

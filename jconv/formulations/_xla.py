@@ -1,0 +1,113 @@
+"""XLA's own convolution, `lax.conv_general_dilated`, under a primitive of its own.
+
+`jconv.install()` gives `lax.conv_general_dilated` another lowering. What is called XLA's own must not follow it, or
+experiments would compare jconv with itself. So `stock_conv` traces what lax would trace, forward, transposed and
+batched, and binds each convolution in it to a primitive that always has the lowering that JAX came with.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Literal, Primitive
+from jax.interpreters import ad, batching, mlir
+
+from jconv._compat import apply_primitive, stock_lowerings
+from jconv.formulations._base import pad_input
+from jconv.geometry import Geometry
+
+stock_conv_p = Primitive("conv_stock")
+
+
+def stock_conv(lhs: jax.Array, rhs: jax.Array, *args: Any, **kwargs: Any) -> jax.Array:
+    """Do what `lax.conv_general_dilated` does, whatever is installed."""
+    return _renamed(lambda lhs, rhs: lax.conv_general_dilated(lhs, rhs, *args, **kwargs), lhs, rhs)
+
+
+def _renamed(function: Callable[..., jax.Array], *operands: Any) -> jax.Array:
+    """Run the program that JAX traces of `function`, each convolution bound to the stock primitive."""
+    traced = jax.make_jaxpr(function)(*operands)
+    values = dict(zip(traced.jaxpr.invars, operands, strict=True))
+    values |= dict(zip(traced.jaxpr.constvars, traced.consts, strict=True))
+
+    def read(atom: Any) -> Any:
+        return atom.val if isinstance(atom, Literal) else values[atom]
+
+    for eqn in traced.jaxpr.eqns:
+        primitive = stock_conv_p if eqn.primitive is lax.conv_general_dilated_p else eqn.primitive
+        result = primitive.bind(*map(read, eqn.invars), **eqn.params)
+        values |= zip(eqn.outvars, result if primitive.multiple_results else [result], strict=True)
+    return read(traced.jaxpr.outvars[0])
+
+
+def _lhs_transpose(ct: jax.Array, lhs: Any, rhs: jax.Array, **params: Any) -> jax.Array:
+    def transpose(ct: jax.Array, rhs: jax.Array) -> jax.Array:
+        return jax.linear_transpose(lambda lhs: lax.conv_general_dilated_p.bind(lhs, rhs, **params), lhs.aval)(ct)[0]
+
+    return _renamed(transpose, ct, rhs)
+
+
+def _rhs_transpose(ct: jax.Array, lhs: jax.Array, rhs: Any, **params: Any) -> jax.Array:
+    def transpose(ct: jax.Array, lhs: jax.Array) -> jax.Array:
+        return jax.linear_transpose(lambda rhs: lax.conv_general_dilated_p.bind(lhs, rhs, **params), rhs.aval)(ct)[0]
+
+    return _renamed(transpose, ct, lhs)
+
+
+def _batch(operands: Any, mapped: Any, **params: Any) -> tuple[jax.Array, int]:
+    convolve = jax.vmap(lambda lhs, rhs: lax.conv_general_dilated_p.bind(lhs, rhs, **params), in_axes=tuple(mapped))
+    return _renamed(convolve, *operands), 0
+
+
+stock_conv_p.def_impl(functools.partial(apply_primitive, stock_conv_p))
+stock_conv_p.def_effectful_abstract_eval(lax.conv_general_dilated_p.abstract_eval)
+ad.defbilinear(stock_conv_p, _lhs_transpose, _rhs_transpose)
+batching.primitive_batchers[stock_conv_p] = _batch
+for _platform, _rule in stock_lowerings(lax.conv_general_dilated_p).items():
+    mlir.register_lowering(stock_conv_p, _rule, platform=_platform)
+
+
+def xla_conv(
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
+) -> jax.Array:
+    """Call XLA's convolution, cropping by slices: XLA reads past its buffer on some negative paddings.
+
+    A high padding of zero or more that gives the same output is taken where there is one, so that the program
+    stays what a user of lax would have written.
+    """
+    # Symbolic sizes make symbolic pads, and lax wants ints here.
+    if not all(isinstance(pad, int) for pad in (*geometry.low, *geometry.high)):
+        x = pad_input(x, geometry)
+        none = (0,) * len(geometry.window)
+        geometry = replace(geometry, input_size=x.shape[1:-1], input_dilation=(1,) * len(none), low=none)
+    starts, stops, pads = [], [], []
+    sizes = zip(geometry.input_size, geometry.input_dilation, geometry.stride, geometry.low, geometry.high, strict=True)
+    for size, e, s, low, high in sizes:
+        if -s < high < 0:
+            high = 0
+        first = -(min(low, 0) // e)  # entries cropped: ⌈−low / e⌉, and what they overshoot is padded again
+        last = -(min(high, 0) // e)
+        starts.append(first)
+        stops.append(size - last)
+        pads.append((low + e * first, high + e * last))
+    batch, out = x.shape[0], kernel.shape[-1]
+    if any(stop <= start for start, stop in zip(starts, stops, strict=True)):
+        return jnp.zeros((batch, *geometry.output_size, out), preferred_element_type)  # only padding is seen
+    x = lax.slice(x, (0, *starts, 0), (batch, *stops, x.shape[-1]))
+    axes = "".join(chr(ord("0") + axis) for axis in range(len(pads)))
+    return stock_conv(
+        x,
+        kernel,
+        geometry.stride,
+        pads,
+        lhs_dilation=geometry.input_dilation,
+        rhs_dilation=geometry.dilation,
+        dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
+        feature_group_count=geometry.groups,
+        precision=precision,
+        preferred_element_type=None if preferred_element_type == x.dtype else preferred_element_type,
+    )
