@@ -37,6 +37,8 @@ _HOME = {
     "depthwise_conv": "jconv.ops",
     "explain": "jconv._cost",
     "index_pattern": "jconv._matrices",
+    "install": "jconv.lowering",
+    "installed": "jconv.lowering",
     "local_conv": "jconv.ops",
     "lp_pool": "jconv.ops",
     "max_pool": "jconv.ops",
@@ -47,6 +49,7 @@ _HOME = {
     "separate": "jconv.ops",
     "spatially_separable_conv": "jconv.ops",
     "toeplitz_matrix": "jconv._matrices",
+    "uninstall": "jconv.lowering",
 }
 
 _MODULES = ("errors", "filters", "formulations", "geometry", "lab", "linen", "nnx", "ops")

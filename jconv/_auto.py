@@ -65,9 +65,10 @@ def _vary_together(*operands: jax.Array) -> list[jax.Array]:
     ]
 
 
-def _compute(
+def compute(
     x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any, platform: str
 ) -> jax.Array:
+    """Compute by what is chosen for this problem on this platform; nothing where an operand is empty."""
     if 0 in (*x.shape, *kernel.shape):
         return jnp.zeros((x.shape[0], *geometry.output_size, kernel.shape[-1]), dtype)
     name = choose(problem_of(x, kernel, geometry, platform)).formulation
@@ -144,7 +145,7 @@ def _batch(
     return jnp.moveaxis(y.reshape(*y.shape[:-1], size, out), -2, 0), 0
 
 
-_compiled = jax.jit(_compute, static_argnames=("geometry", "precision", "dtype", "platform"))
+_compiled = jax.jit(compute, static_argnames=("geometry", "precision", "dtype", "platform"))
 
 
 def _eager(x: jax.Array, kernel: jax.Array, **params: Any) -> jax.Array:
@@ -157,5 +158,5 @@ conv_auto_p.def_abstract_eval(_abstract)
 ad.defbilinear(conv_auto_p, _input_transpose, _kernel_transpose)
 batching.primitive_batchers[conv_auto_p] = _batch
 for _platform in PLATFORMS:
-    _lowering = mlir.lower_fun(functools.partial(_compute, platform=_platform), multiple_results=False)
+    _lowering = mlir.lower_fun(functools.partial(compute, platform=_platform), multiple_results=False)
     mlir.register_lowering(conv_auto_p, _lowering, platform=_platform)

@@ -1,5 +1,6 @@
 """The names that moved between the versions of JAX that jconv runs on."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -31,6 +32,30 @@ def stock_lowerings(primitive: Primitive) -> dict[str | None, Any]:
     rules = {platform: table.get(primitive) for platform, table in _mlir._platform_specific_lowerings.items()}
     rules[None] = _mlir._lowerings.get(primitive)
     return {platform: entry.rule for platform, entry in rules.items() if entry is not None}
+
+
+class Setting:
+    """A value that every cached program is keyed by: what was compiled under another value is compiled again.
+
+    Args:
+        default: The value at first.
+    """
+
+    def __init__(self, default: Any):
+        self._context = jax.make_user_context(default)
+
+    @property
+    def value(self) -> Any:
+        """The value in this thread."""
+        return self._context.value
+
+    def set(self, value: Any) -> None:
+        """Give every thread another value."""
+        self._context._obj.set_global(value)  # jax 0.7 offers nothing public
+
+    def __call__(self, value: Any) -> AbstractContextManager[None]:
+        """Give this thread another value, in a `with` block."""
+        return self._context(value)
 
 
 def platform_of(device: Any) -> str:

@@ -95,14 +95,7 @@ def conv_general_dilated(
     if 0 in (*shape, *lhs.shape, *rhs.shape):
         return jnp.zeros(shape, preferred)
     numbers = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
-    (batch, channel, *space), (out, depth, *window) = numbers.lhs_spec, numbers.rhs_spec
-    x = jnp.transpose(lhs, (batch, *space, channel))
-    kernel = jnp.transpose(rhs, (*window, depth, out))
-    groups = feature_group_count
-    if batch_group_count > 1:  # [B·n, L, c] → [n, L, B·c]: batch groups are groups of channels
-        groups = batch_group_count
-        x = x.reshape(groups, -1, *x.shape[1:])
-        x = jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1)
+    x, kernel, groups = to_channels_last(lhs, rhs, numbers, feature_group_count, batch_group_count)
     y = conv_as(
         NAME,
         x,
@@ -117,7 +110,27 @@ def conv_general_dilated(
         precision=precision,
         preferred_element_type=preferred,
     )
-    back = [0] * y.ndim  # y is [N, *space, C]; axis back[i] of the result is axis i of y
+    return to_layout(y, numbers)
+
+
+def to_channels_last(
+    lhs: jax.Array, rhs: jax.Array, numbers: lax.ConvDimensionNumbers, feature_groups: int, batch_groups: int
+) -> tuple[jax.Array, jax.Array, int]:
+    """Return x `[N, *L, G·c]`, kernel `[*k, c, G·o]` and G of operands in any layout."""
+    (batch, channel, *space), (out, depth, *window) = numbers.lhs_spec, numbers.rhs_spec
+    x = jnp.transpose(lhs, (batch, *space, channel))
+    kernel = jnp.transpose(rhs, (*window, depth, out))
+    if batch_groups == 1:
+        return x, kernel, feature_groups
+    # Groups of the batch are groups of channels: [B·n, L, c] → [n, L, B·c].
+    x = x.reshape(batch_groups, -1, *x.shape[1:])
+    x = jnp.moveaxis(x, 0, -2)
+    return x.reshape(*x.shape[:-2], -1), kernel, batch_groups
+
+
+def to_layout(y: jax.Array, numbers: lax.ConvDimensionNumbers) -> jax.Array:
+    """Return y `[N, *P, C]` laid out as `numbers` says of the output."""
+    back = [0] * y.ndim  # axis back[i] of the result is axis i of y
     for axis, place in enumerate((numbers.out_spec[0], *numbers.out_spec[2:], numbers.out_spec[1])):
         back[place] = axis
     return jnp.transpose(y, back)

@@ -1,0 +1,149 @@
+"""`install()`: every convolution of JAX through jconv's choice, without a changed line in the model.
+
+JAX lowers `lax.conv_general_dilated` to XLA by a rule per platform, after differentiation and batching, inside loops
+too. The rule put here in its place asks the selection about each convolution as it is then, and emits the program of
+the formulation it names. Flax, Equinox and Haiku all end in that primitive.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+from jax import lax
+from jax.interpreters import mlir
+
+from jconv._auto import compute
+from jconv._compat import PLATFORMS, Setting, stock_lowerings
+from jconv._lax import to_channels_last, to_layout
+from jconv.errors import UnsupportedError, suggestion
+from jconv.geometry import conv_geometry
+
+_installed: Setting = Setting(False)
+_stock = stock_lowerings(lax.conv_general_dilated_p)
+_replaced: set[str] = set()
+
+
+def install(*platforms: str) -> None:
+    """Lower every convolution of JAX through jconv's choice, until `uninstall()`.
+
+    Models need no changed line: what is compiled from now on, also by functions that were compiled before, takes the
+    formulation that `jconv.explain` names. What the choice leaves to XLA is compiled as ever. `with
+    installed(False):` switches it off for a block, `jconv.conv(…, formulation="direct")` for a call.
+
+    Args:
+        *platforms: Of "cpu", "cuda", "rocm", "tpu"; by default "cpu", the one with measured rules.
+
+    Raises:
+        UnsupportedError: If there is no such platform.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jax import lax
+        >>> install()
+        >>> y = lax.conv(jnp.ones((1, 4, 8, 8)), jnp.ones((4, 4, 3, 3)), (1, 1), "SAME")
+        >>> uninstall()
+    """
+    _replace(platforms or ("cpu",))
+    _installed.set(True)
+
+
+def uninstall() -> None:
+    """Lower convolutions as JAX does without jconv.
+
+    Example:
+        >>> uninstall()
+    """
+    _installed.set(False)
+
+
+@contextmanager
+def installed(on: bool = True) -> Iterator[None]:
+    """Lower convolutions through jconv's choice in this block and thread, or with False as JAX does.
+
+    Args:
+        on: Which.
+
+    Yields:
+        Nothing.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jax import lax
+        >>> with installed():
+        ...     lax.conv(jnp.ones((1, 4, 8, 8)), jnp.ones((4, 4, 3, 3)), (1, 1), "SAME").shape
+        (1, 4, 8, 8)
+    """
+    if on and not _replaced:
+        _replace(("cpu",))
+    with _installed(on):
+        yield
+
+
+def _replace(platforms: tuple[str, ...]) -> None:
+    """Put our rule before the stock one; it stays, and passes on to the stock one wherever it is switched off."""
+    for platform in platforms:
+        if platform not in PLATFORMS:
+            raise UnsupportedError(
+                f"install: platform must be one of {', '.join(PLATFORMS)}; got {platform!r}."
+                f"{suggestion(platform, PLATFORMS)}"
+            )
+        if platform not in _replaced:
+            mlir.register_lowering(lax.conv_general_dilated_p, _rule(platform), platform=platform)
+            _replaced.add(platform)
+
+
+def _rule(platform: str) -> Any:
+    stock = _stock.get(platform, _stock[None])
+
+    def lower(ctx: Any, lhs: Any, rhs: Any, **params: Any) -> Any:
+        if not _installed.value or not _ours(*ctx.avals_in, *ctx.avals_out, params["out_sharding"]):
+            return stock(ctx, lhs, rhs, **params)
+
+        def convolve(lhs: jax.Array, rhs: jax.Array) -> jax.Array:
+            return _convolve(lhs, rhs, platform=platform, **params)
+
+        return mlir.lower_fun(convolve, multiple_results=False)(ctx, lhs, rhs)
+
+    return lower
+
+
+def _ours(lhs: Any, rhs: Any, out: Any, sharding: Any) -> bool:
+    """Whether a convolution is one that formulations compute: space axes, known sizes, nothing empty, real."""
+    sizes = (*lhs.shape, *rhs.shape, *out.shape)
+    known = all(isinstance(size, int) and size > 0 for size in sizes)
+    complex_ = jax.numpy.issubdtype(lhs.dtype, jax.numpy.complexfloating)
+    return lhs.ndim > 2 and known and not complex_ and sharding is None and lhs.dtype == rhs.dtype
+
+
+def _convolve(
+    lhs: jax.Array,
+    rhs: jax.Array,
+    *,
+    platform: str,
+    window_strides: Any,
+    padding: Any,
+    lhs_dilation: Any,
+    rhs_dilation: Any,
+    dimension_numbers: Any,
+    feature_group_count: int,
+    batch_group_count: int,
+    precision: Any,
+    preferred_element_type: Any,
+    out_sharding: Any,
+) -> jax.Array:
+    """Compute what the primitive means, from channels last and back."""
+    del out_sharding
+    x, kernel, groups = to_channels_last(lhs, rhs, dimension_numbers, feature_group_count, batch_group_count)
+    geometry = conv_geometry(
+        x.shape,
+        kernel.shape,
+        stride=tuple(window_strides),
+        padding=[(int(low), int(high)) for low, high in padding],
+        input_dilation=tuple(lhs_dilation),
+        dilation=tuple(rhs_dilation),
+        groups=groups,
+    )
+    dtype = lhs.dtype if preferred_element_type is None else preferred_element_type
+    y = compute(x, kernel, geometry=geometry, precision=precision, dtype=dtype, platform=platform)
+    return to_layout(y, dimension_numbers)
