@@ -26,6 +26,7 @@ _HOME = {
     "ReceptiveField": "jconv.receptive",
     "UnsupportedError": "jconv.errors",
     "avg_pool": "jconv.ops",
+    "choices": "jconv._tune",
     "circulant_matrix": "jconv._matrices",
     "conv": "jconv._conv",
     "conv_general_dilated": "jconv._lax",
@@ -49,10 +50,11 @@ _HOME = {
     "separate": "jconv.ops",
     "spatially_separable_conv": "jconv.ops",
     "toeplitz_matrix": "jconv._matrices",
+    "tune": "jconv._tune",
     "uninstall": "jconv.lowering",
 }
 
-_MODULES = ("errors", "filters", "formulations", "geometry", "lab", "linen", "nnx", "ops")
+_MODULES = ("errors", "filters", "formulations", "geometry", "lab", "linen", "nnx", "ops", "selection")
 
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 

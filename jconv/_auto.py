@@ -19,7 +19,7 @@ from jconv.costs import Problem
 from jconv.formulations import FORMULATIONS
 from jconv.formulations._base import accumulator
 from jconv.geometry import Geometry
-from jconv.selection import choose
+from jconv.selection import taken
 
 conv_auto_p = Primitive("conv_auto")
 
@@ -71,7 +71,7 @@ def compute(
     """Compute by what is chosen for this problem on this platform; nothing where an operand is empty."""
     if 0 in (*x.shape, *kernel.shape):
         return jnp.zeros((x.shape[0], *geometry.output_size, kernel.shape[-1]), dtype)
-    name = choose(problem_of(x, kernel, geometry, platform)).formulation
+    name = taken(problem_of(x, kernel, geometry, platform))
     return FORMULATIONS[name].apply(x, kernel, geometry, precision=precision, preferred_element_type=dtype)
 
 

@@ -9,6 +9,8 @@ from jax._src.dispatch import apply_primitive as apply_primitive
 from jax._src.interpreters import mlir as _mlir  # where lowering rules are kept: no public way reads them
 from jax.extend.core import Primitive
 
+from jconv.machine import cores, processor
+
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")  # by the names that lowering rules use
 
 
@@ -63,6 +65,13 @@ def platform_of(device: Any) -> str:
     if device.platform != "gpu":
         return device.platform
     return "rocm" if "rocm" in device.client.platform_version.lower() else "cuda"
+
+
+def device_name(platform: str) -> str:
+    """Return what tells this machine's device from others whose times differ: a processor and cores, or a GPU's name."""
+    if platform != "cpu":
+        return jax.devices()[0].device_kind
+    return f"{processor()}, {cores()} cores"
 
 
 def current_platform() -> str:

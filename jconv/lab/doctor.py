@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import psutil
 
-from jconv import _timing
+from jconv import _timing, machine
 from jconv._conv import conv
-from jconv.lab import machine, noise
+from jconv.lab import noise
 from jconv.lab.noise import Contender, Floor, Noise
 
 DEVELOPMENT = ("test", "docs")

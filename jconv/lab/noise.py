@@ -21,9 +21,8 @@ import platformdirs
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from jconv import _timing
+from jconv import _timing, machine
 from jconv._timing import Ratio
-from jconv.lab import machine
 
 Contender = Callable[[], float]
 TRIALS = 20

@@ -14,8 +14,9 @@ from typing import IO, Any
 
 import psutil
 
+from jconv import machine
 from jconv.errors import ConfigError
-from jconv.lab import document, machine
+from jconv.lab import document
 
 try:
     import fcntl

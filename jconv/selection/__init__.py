@@ -1,5 +1,20 @@
-"""What `formulation="auto"` takes, and why: a written rule per platform, else XLA's own."""
+"""What `formulation="auto"` takes, and why: what was loaded, a measured winner, a written rule, or XLA's own."""
 
-from jconv.selection._choose import Choice, choose
+from jconv.selection._choose import Choice, choose, compute_again, learn, load, taken, too_much, watch
+from jconv.selection._file import Kept, append, kept, path, read
 
-__all__ = ["Choice", "choose"]
+__all__ = [
+    "Choice",
+    "Kept",
+    "append",
+    "choose",
+    "compute_again",
+    "kept",
+    "learn",
+    "load",
+    "path",
+    "read",
+    "taken",
+    "too_much",
+    "watch",
+]

@@ -1,13 +1,28 @@
-"""The rules. Each stands only where measurements back it; `direct` is the default everywhere."""
+"""Choosing: what was loaded, else what was measured here, else a rule, else XLA's own."""
 
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
+from jconv._compat import Setting
 from jconv.costs import Problem
 from jconv.formulations import FORMULATIONS
-from jconv.formulations._base import UNROLLED_TAPS, open_sizes
-from jconv.formulations.phases import convolutions
+from jconv.formulations._base import open_sizes
+from jconv.selection import _file
+from jconv.selection._file import Kept
+from jconv.selection._rules import rule
 
-MOST_PHASES = 16  # above this many convolutions in one program, compilation costs more than zeros do
+MOST_BYTES = 2**26
+"""No formulation is taken unasked that keeps more than 64 MiB and four times the arrays between input and output."""
+
+compute_again = Setting(0)
+"""Under another value every program is lowered again, and so chooses again."""
+
+_loaded: dict[Problem, Kept] = {}
+_measured: dict[Problem, Kept] | None = None
+_watchers = threading.local()
 
 
 class Choice(NamedTuple):
@@ -32,18 +47,98 @@ def choose(problem: Problem) -> Choice:
         >>> choose(Problem(geometry, 1, 64, 64, platform="cpu")).formulation
         'shifts'
     """
-    choice = _rule(problem)
-    refusal = FORMULATIONS[choice.formulation].unsupported(problem)
-    return Choice("direct", f"the default, for {choice.formulation} cannot: {refusal}") if refusal else choice
+    obstacles = []
+    for name, reason in _candidates(problem):
+        obstacle = FORMULATIONS[name].unsupported(problem) or too_much(name, problem)
+        if not obstacle:
+            return Choice(name, reason)
+        obstacles.append(f"{name} cannot: {obstacle}")
+    default = f"no rule is measured on {problem.platform}" if problem.platform != "cpu" else "no rule applies"
+    return Choice("direct", f"the default: {'; '.join(obstacles) or default}")
 
 
-def _rule(problem: Problem) -> Choice:
-    g = problem.geometry
-    if problem.platform != "cpu":
-        return Choice("direct", f"the default: no rule is measured on {problem.platform}")
-    depthwise = g.groups > 1 and problem.in_channels == g.groups
-    if depthwise and problem.taps <= UNROLLED_TAPS:
-        return Choice("shifts", "one channel per group: each tap is elementwise, and XLA on cpu has no such kernel")
-    if max(g.input_dilation) > 1 and not open_sizes(problem) and convolutions(g) <= MOST_PHASES:
-        return Choice("phases", "XLA on cpu multiplies by the zeros of input dilation")
-    return Choice("direct", "the default: no rule applies")
+def _candidates(problem: Problem) -> Iterator[tuple[str, str]]:
+    for table in () if open_sizes(problem) else (_loaded, _known()):
+        if problem in table:
+            yield table[problem].formulation, table[problem].reason
+    written = rule(problem)
+    if written:
+        yield written
+
+
+def too_much(name: str, problem: Problem) -> str | None:
+    """Return why a formulation would take too much memory, or None."""
+    if open_sizes(problem):
+        return None
+    cost = FORMULATIONS[name].cost(problem)
+    arrays = (cost.input_elements + cost.kernel_elements + cost.output_elements) * problem.itemsize
+    if name == "direct" or cost.intermediate_bytes <= MOST_BYTES + 4 * arrays:
+        return None
+    return f"it would keep {cost.intermediate_bytes / 2**20:,.0f} MiB between input and output"
+
+
+def _known() -> dict[Problem, Kept]:
+    global _measured
+    if _measured is None:
+        _measured = {choice.problem: choice for choice in _file.read(_file.path()) if choice.here}
+    return _measured
+
+
+def learn(choices: Iterable[Kept]) -> None:
+    """Take measured winners from now on, here and, through the user's file, in every other process.
+
+    Args:
+        choices: What was measured on this device.
+    """
+    choices = list(choices)
+    _file.append(_file.path(), choices)
+    _known().update((choice.problem, choice) for choice in choices)
+    compute_again.set(compute_again.value + 1)
+
+
+def load(file: str | Path) -> int:
+    """Take the choices of a file from now on, before what was measured here and before the rules.
+
+    Args:
+        file: What `Choices.save` wrote.
+
+    Returns:
+        How many choices it holds.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+
+    Example:
+        >>> import tempfile
+        >>> load(tempfile.NamedTemporaryFile().name)
+        0
+    """
+    if not Path(file).exists():
+        raise FileNotFoundError(file)
+    choices = _file.read(Path(file))
+    _loaded.update(
+        (choice.problem, choice._replace(reason=f"loaded from {file}: {choice.reason}")) for choice in choices
+    )
+    compute_again.set(compute_again.value + 1)
+    return len(choices)
+
+
+@contextlib.contextmanager
+def watch() -> Iterator[dict[Problem, Choice]]:
+    """Collect what this thread lowers in a `with` block: each problem once, with what is taken for it."""
+    seen: dict[Problem, Choice] = {}
+    before = getattr(_watchers, "seen", None)
+    _watchers.seen = seen
+    try:
+        with compute_again(object()):  # what was lowered before is lowered again
+            yield seen
+    finally:
+        _watchers.seen = before
+
+
+def taken(problem: Problem) -> str:
+    """Choose for a convolution that is being lowered, and tell who watches."""
+    choice = choose(problem)
+    if getattr(_watchers, "seen", None) is not None:
+        _watchers.seen[problem] = choice
+    return choice.formulation
