@@ -1,0 +1,151 @@
+"""Multiply transformed tiles: m outputs of an r-tap filter from m+r−1 products instead of m·r.
+
+    Y = Aᵀ[ (G·kernel) ⊙ (Bᵀ·tile) ]            one axis; every axis in turn for more
+
+The matrices evaluate polynomials at the points a₀ … a₍ₙ₋₂₎ and ∞, n = m+r−1, and interpolate:
+
+    Aᵀ[i, j] = aⱼⁱ      G[j, t] = aⱼᵗ / Π_{l≠j}(aⱼ − a_l)      Bᵀ[j] = coefficients of Π_{l≠j}(x − a_l)
+
+with the last column of Aᵀ and the last row of G (0 … 0 1), and the last row of Bᵀ those of Π(x − a_l).
+Cost: multiplications of the definition divided by m·r/(m+r−1) per axis, and the tiles: the input ((m+r−1)/m)ᵈ times.
+Accuracy: |error| ≤ `GROWTH` · eps · ‖patch‖₂ · ‖kernel‖₂, more than of a plain sum; one inf spreads over its tile.
+Reference: Winograd, Arithmetic complexity of computations, 1980; Lavin, Gray, Fast algorithms for convolutional neural
+networks, 2015, https://arxiv.org/abs/1509.09308.
+"""
+
+import math
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jconv.costs import Cost, Problem, direct_cost
+from jconv.formulations._base import Formulation, accumulator, pad_input
+from jconv.geometry import Geometry
+
+POINTS = (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2))
+OUTPUTS = {2: 3, 3: 4, 4: 3, 5: 2}
+"""m for each window r: more outputs a tile save more products and lose more digits."""
+
+Matrix = tuple[tuple[float, ...], ...]
+
+
+@cache
+def matrices(m: int, r: int) -> tuple[Matrix, Matrix, Matrix]:
+    """Return Aᵀ `[m, n]`, G `[n, r]` and Bᵀ `[n, n]` for m outputs of r taps, n = m+r−1.
+
+    Args:
+        m: Outputs a tile.
+        r: Taps.
+
+    Returns:
+        The three matrices, from exact fractions.
+
+    Example:
+        >>> matrices(2, 3)[0]
+        ((1.0, 1.0, 1.0, 0.0), (0.0, 1.0, -1.0, 1.0))
+    """
+    n = m + r - 1
+    points = [Fraction(point) for point in POINTS[: n - 1]]
+    others = [[b for b in points if b != a] for a in points]
+    last = (Fraction(0),) * (n - 1) + (Fraction(1),)
+    at = [[a**i for a in points] + [Fraction(i == m - 1)] for i in range(m)]
+    g = [[a**t / math.prod(a - b for b in rest) for t in range(r)] for a, rest in zip(points, others, strict=True)]
+    bt = [_coefficients(rest, n) for rest in (*others, points)]
+    floats = lambda rows: tuple(tuple(map(float, row)) for row in rows)  # noqa: E731
+    return floats(at), floats([*g, last[-r:]]), floats(bt)
+
+
+def _coefficients(roots: list[Fraction], length: int) -> list[Fraction]:
+    """Return the coefficients of Π(x − root), lowest first."""
+    found = [Fraction(1)]
+    for root in roots:
+        found = [a - root * b for a, b in zip([Fraction(0), *found], [*found, Fraction(0)], strict=True)]
+    return found + [Fraction(0)] * (length - len(found))
+
+
+def combine(parts: list[jax.Array], weights: tuple[float, ...]) -> jax.Array:
+    """Return Σ weight · part as adds and subtracts: a matrix product would round to TF32 or bfloat16 on the way."""
+    total = None
+    for part, weight in zip(parts, weights, strict=True):
+        if weight:
+            term = part if abs(weight) == 1 else abs(weight) * part
+            if total is None:
+                total = term if weight > 0 else -term
+            else:
+                total = total + term if weight > 0 else total - term
+    assert total is not None
+    return total
+
+
+def conv_winograd(
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
+) -> jax.Array:
+    """Transform tiles and kernel axis by axis, multiply channels at full precision, transform back."""
+    del precision  # products of transformed tiles run at HIGHEST: what is lost there is lost everywhere
+    dtype = accumulator(x.dtype, preferred_element_type)
+    axes = len(geometry.window)
+    sizes = [(OUTPUTS.get(r, 1), r) for r in geometry.window]  # a window of 1 stays as it is
+    tiles = [-(-p // m) for p, (m, _) in zip(geometry.output_size, sizes, strict=True)]
+
+    x = pad_input(x, geometry).astype(dtype)
+    ends = [m * t + r - 1 - size for (m, r), t, size in zip(sizes, tiles, x.shape[1:-1], strict=True)]
+    x = jnp.pad(x, [(0, 0), *((0, end) for end in ends), (0, 0)])
+    kernel = kernel.astype(dtype)
+    for axis, ((m, r), t) in enumerate(zip(sizes, tiles, strict=True)):
+        # x [*transformed, N, *tiles, *space, C]: entry i of every tile, for i < m+r−1
+        _, g, bt = matrices(m, r) if r > 1 else (((1.0,),), ((1.0,),), ((1.0,),))
+        place = axis + 1 + axis  # transformed axes, the batch, the tiles before
+        cut = [lax.slice_in_dim(x, i, i + m * (t - 1) + 1, m, axis=place) for i in range(m + r - 1)]
+        x = jnp.stack([combine(cut, row) for row in bt], axis=axis)
+        rows = [lax.index_in_dim(kernel, i, axis, keepdims=False) for i in range(r)]
+        kernel = jnp.stack([combine(rows, row) for row in g], axis=axis)
+
+    groups = geometry.groups
+    x = x.reshape(*x.shape[:-1], groups, -1)  # [*α, N, *T, G, c]
+    kernel = kernel.reshape(*kernel.shape[:-1], groups, -1)  # [*α, c, G, o]
+    transformed = tuple(range(axes))
+    dims = (((x.ndim - 1,), (axes,)), ((*transformed, x.ndim - 2), (*transformed, axes + 1)))
+    y = lax.dot_general(x, kernel, dims, precision=lax.Precision.HIGHEST)  # [*α, G, N, *T, o]
+    y = jnp.moveaxis(y, axes, -2).reshape(*y.shape[:axes], *y.shape[axes + 1 : -1], -1)  # [*α, N, *T, G·o]
+
+    for axis, (m, r) in reversed(list(enumerate(sizes))):
+        at = matrices(m, r)[0] if r > 1 else ((1.0,),)
+        parts = [lax.index_in_dim(y, i, axis, keepdims=False) for i in range(m + r - 1)]
+        place = axis + 1 + axis
+        y = jnp.stack([combine(parts, row) for row in at], axis=place + 1)
+        y = y.reshape(*y.shape[:place], -1, *y.shape[place + 2 :])
+    return y[:, *(slice(p) for p in geometry.output_size)].astype(preferred_element_type)
+
+
+def _unsupported(problem: Problem) -> str | None:
+    g = problem.geometry
+    if max(*g.stride, *g.dilation, *g.input_dilation) > 1:
+        return "its tiles are of stride 1 without dilation"
+    if not all(r == 1 or r in OUTPUTS for r in g.window) or max(g.window) == 1:
+        return f"it has transforms for windows of 2 to 5, got {g.window}"
+    if not jnp.issubdtype(problem.dtype, jnp.inexact):
+        return f"its transforms are fractions, got dtype {problem.dtype}"
+    return None
+
+
+def _cost(problem: Problem) -> Cost:
+    g = problem.geometry
+    sizes = [(OUTPUTS.get(r, 1), r) for r in g.window]
+    points = math.prod((m + r - 1) * -(-p // m) for (m, r), p in zip(sizes, g.output_size, strict=True))
+    products = problem.batch * points * problem.in_channels // g.groups * problem.out_channels
+    elements = problem.batch * points * (problem.in_channels + problem.out_channels)
+    kernels = math.prod(m + r - 1 for m, r in sizes) * problem.in_channels // g.groups * problem.out_channels
+    return direct_cost(problem)._replace(
+        multiplications=products,
+        additions=products,
+        intermediate_bytes=(elements + kernels + problem.padded_elements) * max(problem.itemsize, 4),
+    )
+
+
+WINOGRAD = Formulation(
+    "winograd", "multiply transformed tiles", conv_winograd, _unsupported, _cost, exact=False, local=False
+)
