@@ -68,7 +68,7 @@ def platform_of(device: Any) -> str:
 
 
 def device_name(platform: str) -> str:
-    """Return what tells this machine's device from others whose times differ: a processor and cores, or a GPU's name."""
+    """Return what tells a device from others whose times differ: a processor and its cores, or a GPU's name."""
     if platform != "cpu":
         return jax.devices()[0].device_kind
     return f"{processor()}, {cores()} cores"

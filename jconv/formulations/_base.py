@@ -200,3 +200,33 @@ def periodic_kernel(kernel: jax.Array, dilation: tuple[int, ...], size: tuple[in
         laid = jnp.zeros((*kernel.shape[:axis], around, *kernel.shape[axis + 1 :]), kernel.dtype)
         kernel = laid.at[(slice(None),) * axis + (place,)].add(kernel)
     return kernel
+
+
+def circular_correlation(x: jax.Array, kernel: jax.Array, geometry: Geometry, size: tuple[int, ...]) -> jax.Array:
+    """Correlate on a torus by multiplying spectra, at full precision.
+
+    y = F⁻¹( F(x) · F(w̃) ),   w̃[−d·t mod n] = kernel[t]
+
+    Args:
+        x: `[N, *l, G·c]` with l ≤ n; zeros follow.
+        kernel: `[*k, c, G·o]`, of x's dtype.
+        geometry: Its dilation and groups.
+        size: n, the torus.
+
+    Returns:
+        `[N, *n, G·o]`.
+    """
+    real = not jnp.issubdtype(x.dtype, jnp.complexfloating)
+    axes, groups = tuple(range(1, 1 + len(size))), geometry.groups
+    forward, back = (jnp.fft.rfftn, jnp.fft.irfftn) if real else (jnp.fft.fftn, jnp.fft.ifftn)
+    # Taps at −d·t make the circular convolution a correlation, for complex kernels too: nothing is conjugated.
+    around = periodic_kernel(kernel, tuple(-d for d in geometry.dilation), size)
+    kernel_hat = forward(around, s=size, axes=tuple(range(len(size))))  # [*F, c, G·o]
+    x_hat = forward(x, s=size, axes=axes)  # [N, *F, G·c]
+    x_hat = x_hat.reshape(*x_hat.shape[:-1], groups, -1)
+    kernel_hat = kernel_hat.reshape(*kernel_hat.shape[:-1], groups, -1)
+    frequencies = tuple(axis - 1 for axis in axes)
+    dims = (((x_hat.ndim - 1,), (len(size),)), ((*axes, len(size) + 1), (*frequencies, len(size) + 1)))
+    y_hat = lax.dot_general(x_hat, kernel_hat, dims, precision=lax.Precision.HIGHEST)  # [*F, G, N, o]
+    y_hat = jnp.moveaxis(y_hat, -2, 0).reshape(x.shape[0], *y_hat.shape[: len(size)], -1)
+    return back(y_hat, s=size, axes=axes)

@@ -14,11 +14,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.typing import ArrayLike
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, accumulator, open_sizes, pad_input, periodic_kernel
+from jconv.formulations._base import Formulation, accumulator, circular_correlation, open_sizes, pad_input
 from jconv.geometry import Geometry
 
 
@@ -35,25 +34,8 @@ def conv_fft(
     """Transform, multiply channel by channel at full precision, transform back, and take every stride-th output."""
     del precision  # the product of spectra runs at HIGHEST: what is lost there is lost everywhere
     dtype = accumulator(x.dtype, preferred_element_type)
-    real = not jnp.issubdtype(dtype, jnp.complexfloating)
-    size = transform_size(geometry, real)
-    axes = tuple(range(1, 1 + len(size)))
-    forward, back = (jnp.fft.rfftn, jnp.fft.irfftn) if real else (jnp.fft.fftn, jnp.fft.ifftn)
-
-    # Taps at −d·t make the circular convolution a correlation, for complex kernels too: nothing is conjugated.
-    around = periodic_kernel(kernel.astype(dtype), tuple(-d for d in geometry.dilation), size)
-    kernel_hat = forward(around, s=size, axes=tuple(range(len(size))))  # [*F, c, G·o]
-    x_hat = forward(pad_input(x, geometry).astype(dtype), s=size, axes=axes)  # [N, *F, G·c]
-
-    groups = geometry.groups
-    x_hat = x_hat.reshape(*x_hat.shape[:-1], groups, -1)
-    kernel_hat = kernel_hat.reshape(*kernel_hat.shape[:-1], groups, -1)
-    frequencies = tuple(axis - 1 for axis in axes)
-    dims = (((x_hat.ndim - 1,), (len(size),)), ((*axes, len(size) + 1), (*frequencies, len(size) + 1)))
-    y_hat = lax.dot_general(x_hat, kernel_hat, dims, precision=lax.Precision.HIGHEST)  # [*F, G, N, o]
-    y_hat = jnp.moveaxis(y_hat, -2, 0).reshape(x.shape[0], *y_hat.shape[: len(size)], -1)
-
-    y = back(y_hat, s=size, axes=axes)
+    size = transform_size(geometry, real=not jnp.issubdtype(dtype, jnp.complexfloating))
+    y = circular_correlation(pad_input(x, geometry).astype(dtype), kernel.astype(dtype), geometry, size)
     wanted = (slice(0, s * (p - 1) + 1, s) for s, p in zip(geometry.stride, geometry.output_size, strict=True))
     return y[:, *wanted].astype(preferred_element_type)
 

@@ -71,12 +71,13 @@ def combine(parts: list[jax.Array], weights: tuple[float, ...]) -> jax.Array:
     """Return Σ weight · part as adds and subtracts: a matrix product would round to TF32 or bfloat16 on the way."""
     total = None
     for part, weight in zip(parts, weights, strict=True):
-        if weight:
-            term = part if abs(weight) == 1 else abs(weight) * part
-            if total is None:
-                total = term if weight > 0 else -term
-            else:
-                total = total + term if weight > 0 else total - term
+        if not weight:
+            continue
+        term = part if abs(weight) == 1 else abs(weight) * part
+        if total is None:
+            total = term if weight > 0 else -term
+        else:
+            total = total + term if weight > 0 else total - term
     assert total is not None
     return total
 

@@ -58,7 +58,7 @@ def choose(problem: Problem) -> Choice:
 
 
 def _candidates(problem: Problem) -> Iterator[tuple[str, str]]:
-    for table in () if open_sizes(problem) else (_loaded, _known()):
+    for table in () if _open(problem) else (_loaded, _known()):
         if problem in table:
             yield table[problem].formulation, table[problem].reason
     written = rule(problem)
@@ -68,13 +68,18 @@ def _candidates(problem: Problem) -> Iterator[tuple[str, str]]:
 
 def too_much(name: str, problem: Problem) -> str | None:
     """Return why a formulation would take too much memory, or None."""
-    if open_sizes(problem):
+    if _open(problem):
         return None
     cost = FORMULATIONS[name].cost(problem)
     arrays = (cost.input_elements + cost.kernel_elements + cost.output_elements) * problem.itemsize
     if name == "direct" or cost.intermediate_bytes <= MOST_BYTES + 4 * arrays:
         return None
     return f"it would keep {cost.intermediate_bytes / 2**20:,.0f} MiB between input and output"
+
+
+def _open(problem: Problem) -> bool:
+    """Whether `jax.export` leaves a size open: then nothing can be looked up or counted."""
+    return open_sizes(problem) is not None or not isinstance(problem.batch, int)
 
 
 def _known() -> dict[Problem, Kept]:
