@@ -100,6 +100,17 @@ def tap_slice(padded: jax.Array, tap: tuple[int, ...], geometry: Geometry) -> ja
     return lax.slice(padded, (0, *start, 0), (batch, *stop, channels), (1, *geometry.stride, 1))
 
 
+def shifted_sum(
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
+) -> jax.Array:
+    """Convolve where each group has one channel in and out: a multiply-add per tap, unrolled; no product at all."""
+    del precision
+    dtype = accumulator(x.dtype, preferred_element_type)
+    padded = pad_input(x, geometry).astype(dtype)
+    terms = (tap_slice(padded, tap, geometry) * kernel[*tap, 0].astype(dtype) for tap in taps(geometry))
+    return sum(terms, start=jnp.zeros((), dtype)).astype(preferred_element_type)
+
+
 def tap_starts(geometry: Geometry) -> np.ndarray:
     """Return d·t for every tap, `[Πk, axes]`, for the programs that scan over taps."""
     return np.array(list(taps(geometry)), np.int32) * np.array(geometry.dilation, np.int32)

@@ -6,10 +6,12 @@ Cost: the direct multiplications, and the patches: the input Πk times over.
 Reference: Chellapilla, Puri, Simard, High performance convolutional neural networks for document processing, 2006.
 """
 
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jconv.costs import Cost, Problem, direct_cost
@@ -50,16 +52,38 @@ def conv_patches(
     x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Gather the patches, then contract taps and channels in one `lax.dot_general`."""
-    rows = kernel.reshape(-1, *kernel.shape[-2:])
-    windows = gather_patches(x, geometry)
-    y = product(
-        windows,
-        rows,
-        geometry.groups,
-        precision=precision,
-        preferred_element_type=accumulator(x.dtype, preferred_element_type),
-    )
+    dtype = accumulator(x.dtype, preferred_element_type)
+    if math.prod(geometry.output_size) < min(math.prod(geometry.window), UNROLLED_TAPS):
+        y = _by_position(x, kernel, geometry, precision, dtype)
+    else:
+        rows = kernel.reshape(-1, *kernel.shape[-2:])
+        windows = gather_patches(x, geometry)
+        y = product(windows, rows, geometry.groups, precision=precision, preferred_element_type=dtype)
     return y.astype(preferred_element_type)
+
+
+def _by_position(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: Any, dtype: Any) -> jax.Array:
+    """Gather one window per output position where these are fewer than taps, as for a kernel's gradient."""
+    batch, groups, axes = x.shape[0], geometry.groups, len(geometry.window)
+    # What is summed comes first, x [c, *L, G, N] and kernel [c, *k, G, o]: a kernel's gradient has its operands so.
+    padded = pad_input(x, geometry)
+    padded = jnp.moveaxis(padded.reshape(*padded.shape[:-1], groups, -1), (-1, 0), (0, -1))
+    kernel = jnp.moveaxis(kernel.reshape(*kernel.shape[:-1], groups, -1), -3, 0)
+    windows = []
+    for position in np.ndindex(*geometry.output_size):
+        steps = zip(geometry.stride, position, geometry.extent, geometry.dilation, strict=True)
+        windows.append(padded[:, *(slice(s * p, s * p + extent, d) for s, p, extent, d in steps)])
+    rows = jnp.stack(windows, axis=-2)  # [c, *k, G, P, N]
+    rows = rows.reshape(*rows.shape[:-2], -1)
+    summed = tuple(range(axes + 1))
+    if groups == 1:
+        dims = ((summed, summed), ((), ()))
+        y = lax.dot_general(rows[..., 0, :], kernel[..., 0, :], dims, precision=precision, preferred_element_type=dtype)
+    else:
+        dims = ((summed, summed), ((axes + 1,), (axes + 1,)))
+        y = lax.dot_general(rows, kernel, dims, precision=precision, preferred_element_type=dtype)
+    y = jnp.transpose(y.reshape(groups, -1, batch, y.shape[-1]), (2, 1, 0, 3))  # [N, P, G, o]
+    return y.reshape(batch, *geometry.output_size, -1)
 
 
 def _cost(problem: Problem) -> Cost:

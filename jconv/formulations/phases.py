@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, accumulator, open_sizes
+from jconv.formulations._base import UNROLLED_TAPS, Formulation, accumulator, open_sizes, shifted_sum
 from jconv.formulations._xla import xla_conv
 from jconv.geometry import Geometry
 
@@ -82,6 +82,8 @@ def conv_phases(
     """Compute every output phase by its stride-1 convolutions, then interleave the phases axis by axis."""
     axes, dtype = len(geometry.window), accumulator(x.dtype, preferred_element_type)
     phases = [axis_phases(geometry, axis) for axis in range(axes)]
+    elementwise = kernel.shape[-2] == 1 and x.shape[-1] == geometry.groups == kernel.shape[-1]
+    convolve = shifted_sum if elementwise and math.prod(geometry.window) <= UNROLLED_TAPS else xla_conv
 
     def outputs(chosen: tuple[tuple[int, list[Part]], ...]) -> jax.Array:
         axis = len(chosen)
@@ -103,7 +105,7 @@ def conv_phases(
                 low=tuple(p.low for p in part),
                 groups=geometry.groups,
             )
-            total += xla_conv(
+            total += convolve(
                 x[:, *(p.entries for p in part)],
                 kernel[*(p.taps for p in part)],
                 flat,
