@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 
 from jconv.costs import Cost, Problem
 from jconv.geometry import Geometry
@@ -37,7 +38,8 @@ class Formulation(NamedTuple):
         apply: The computation: pure and traceable.
         unsupported: Why a problem cannot be computed, or None.
         cost: What `apply` spends.
-        exact: Whether small integers in float32 give exact results.
+        error_bound: A bound on the error of any output, from x, kernel and geometry; None where small integers in
+            float32 give exact results.
         local: Whether an inf or NaN of the input reaches only the outputs whose window covers it.
     """
 
@@ -46,8 +48,13 @@ class Formulation(NamedTuple):
     apply: Apply
     unsupported: Callable[[Problem], str | None]
     cost: Callable[[Problem], Cost]
-    exact: bool = True
+    error_bound: Callable[[ArrayLike, ArrayLike, Geometry], float] | None = None
     local: bool = True
+
+    @property
+    def exact(self) -> bool:
+        """Whether small integers in float32 give exact results."""
+        return self.error_bound is None
 
 
 def always(problem: Problem) -> None:
@@ -241,3 +248,24 @@ def circular_correlation(x: jax.Array, kernel: jax.Array, geometry: Geometry, si
     y_hat = lax.dot_general(x_hat, kernel_hat, dims, precision=lax.Precision.HIGHEST)  # [*F, G, N, o]
     y_hat = jnp.moveaxis(y_hat, -2, 0).reshape(x.shape[0], *y_hat.shape[: len(size)], -1)
     return back(y_hat, s=size, axes=axes)
+
+
+def spectral_error_bound(x: ArrayLike, kernel: ArrayLike, geometry: Geometry, size: int) -> float:
+    """Return 4 · eps · log2(size) · ‖x‖₂ · ‖kernel‖₂, by the largest norms of an example's group and an output's kernel.
+
+    Args:
+        x: `[N, *L, G·c]`.
+        kernel: `[*k, c, G·o]`.
+        geometry: Its groups.
+        size: How many entries a transform mixes.
+
+    Returns:
+        The bound.
+    """
+    x, kernel = np.asarray(x), np.asarray(kernel)
+    eps = float(jnp.finfo(accumulator(x.dtype)).eps)
+    x64, kernel64 = x.astype(complex), kernel.astype(complex)
+    examples = x64.reshape(x64.shape[0], -1, geometry.groups, x64.shape[-1] // geometry.groups)
+    x_norm = np.sqrt((np.abs(examples) ** 2).sum(axis=(1, 3)).max())
+    kernel_norm = np.sqrt((np.abs(kernel64.reshape(-1, kernel64.shape[-1])) ** 2).sum(axis=0).max())
+    return 4 * eps * math.log2(max(size, 2)) * float(x_norm) * float(kernel_norm)

@@ -13,11 +13,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, accumulator, circular_correlation, open_sizes, pad_input
+from jconv.formulations._base import Formulation, accumulator, circular_correlation, open_sizes, pad_input, spectral_error_bound
 from jconv.geometry import Geometry
 
 
@@ -51,13 +50,7 @@ def error_bound(x: ArrayLike, kernel: ArrayLike, geometry: Geometry) -> float:
     Returns:
         The bound, from the largest norms of one example's group and one output channel's kernel.
     """
-    x, kernel = np.asarray(x), np.asarray(kernel)
-    eps = float(jnp.finfo(accumulator(x.dtype)).eps)
-    x64, kernel64 = x.astype(complex), kernel.astype(complex)
-    examples = x64.reshape(x64.shape[0], -1, geometry.groups, x64.shape[-1] // geometry.groups)
-    x_norm = np.sqrt((np.abs(examples) ** 2).sum(axis=(1, 3)).max())
-    kernel_norm = np.sqrt((np.abs(kernel64.reshape(-1, kernel64.shape[-1])) ** 2).sum(axis=0).max())
-    return 4 * eps * math.log2(max(math.prod(transform_size(geometry)), 2)) * float(x_norm) * float(kernel_norm)
+    return spectral_error_bound(x, kernel, geometry, math.prod(transform_size(geometry)))
 
 
 def _unsupported(problem: Problem) -> str | None:
@@ -82,4 +75,4 @@ def _cost(problem: Problem) -> Cost:
     )
 
 
-FFT = Formulation("fft", "multiply spectra at a good FFT size", conv_fft, _unsupported, _cost, exact=False, local=False)
+FFT = Formulation("fft", "multiply spectra at a good FFT size", conv_fft, _unsupported, _cost, error_bound, local=False)

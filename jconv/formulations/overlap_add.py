@@ -16,9 +16,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, accumulator, circular_correlation, pad_input
+from jconv.formulations._base import Formulation, accumulator, circular_correlation, open_sizes, pad_input, spectral_error_bound
 from jconv.geometry import Geometry
 
 LEAST_TILE = {1: 256}
@@ -72,10 +73,25 @@ def conv_overlap_add(
     return y[:, *wanted].astype(preferred_element_type)
 
 
+def error_bound(x: ArrayLike, kernel: ArrayLike, geometry: Geometry) -> float:
+    """Return a bound on |computed − exact| of any output: that of one transform, and one more addition an axis.
+
+    Args:
+        x: `[N, *L, G·c]`.
+        kernel: `[*k, c, G·o]`.
+        geometry: How they are combined.
+
+    Returns:
+        2ᵈ · 4 · eps · log2(Πn) · ‖x‖₂ · ‖kernel‖₂, from the largest norms as `spectral_error_bound` takes them.
+    """
+    tiles = 2 ** len(geometry.window)
+    return tiles * spectral_error_bound(x, kernel, geometry, math.prod(n for n, _ in tile_size(geometry)))
+
+
 def _unsupported(problem: Problem) -> str | None:
     if jnp.issubdtype(problem.dtype, jnp.integer):
         return f"its roots of unity are not integers, got dtype {problem.dtype}"
-    return None
+    return open_sizes(problem)
 
 
 def _cost(problem: Problem) -> Cost:
@@ -95,5 +111,5 @@ def _cost(problem: Problem) -> Cost:
 
 
 OVERLAP_ADD = Formulation(
-    "overlap_add", "multiply spectra of tiles", conv_overlap_add, _unsupported, _cost, exact=False, local=False
+    "overlap_add", "multiply spectra of tiles", conv_overlap_add, _unsupported, _cost, error_bound, local=False
 )

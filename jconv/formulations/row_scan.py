@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import UNROLLED_TAPS, Formulation, accumulator, always, pad_input
+from jconv.formulations._base import UNROLLED_TAPS, Formulation, accumulator, open_sizes, pad_input
 from jconv.geometry import Geometry
 
 
@@ -71,5 +71,5 @@ def _cost(problem: Problem) -> Cost:
 
 
 ROW_SCAN = Formulation(
-    "row_scan", "one row of taps after another, every position at once", conv_row_scan, always, _cost
+    "row_scan", "one row of taps after another, every position at once", conv_row_scan, open_sizes, _cost
 )

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, accumulator, always, pad_input, product
+from jconv.formulations._base import Formulation, accumulator, open_sizes, pad_input, product
 from jconv.formulations._xla import xla_conv
 from jconv.geometry import Geometry
 
@@ -85,5 +85,5 @@ def _cost(problem: Problem) -> Cost:
 
 
 SPACE_TO_DEPTH = Formulation(
-    "space_to_depth", "fold blocks of the stride into channels", conv_space_to_depth, always, _cost
+    "space_to_depth", "fold blocks of the stride into channels", conv_space_to_depth, open_sizes, _cost
 )

@@ -1,0 +1,203 @@
+"""`tune` and the file of winners: measured, kept, taken up elsewhere; nothing in the file can make a result wrong."""
+
+import json
+import multiprocessing
+import subprocess
+import sys
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jconv
+from jconv import _tune, selection
+from jconv.costs import Problem, parse_problem
+from jconv.formulations import FORMULATIONS
+from jconv.selection import _choose, _file
+
+TEXT = "n1_i9x8c4_k3x3o4_s1x1_p1:1x1:1_d1x1_g1_float32"
+PROBLEM = parse_problem(TEXT)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Give each test a file of its own, and forget what was known."""
+    monkeypatch.setenv("JCONV_CACHE", str(tmp_path))
+    monkeypatch.setattr(_choose, "_measured", None)
+    monkeypatch.setattr(_choose, "_loaded", {})
+    yield tmp_path / "winners.jsonl"
+    _choose.compute_again.set(_choose.compute_again.value + 1)
+
+
+def call(x, kernel):
+    return jconv.conv(x, kernel, padding=1)
+
+
+def operands():
+    return jnp.ones((1, 9, 8, 4)), jnp.ones((3, 3, 4, 4))
+
+
+def lowered():
+    return jax.jit(call).lower(*operands()).as_text()
+
+
+def test_choices_are_those_of_every_lowered_convolution():
+    x, kernel = operands()
+    found = jconv.choices(jax.grad(lambda k: (call(x, k) ** 2).sum()), kernel)
+    assert [str(problem) for problem in found] == [TEXT, "n4_i9x8c1_k9x8o4_s1x1_p1:1x1:1_d1x1_g1_float32"]
+    vmapped = jconv.choices(jax.vmap(call, (None, 0)), x, jnp.stack([kernel, kernel]))
+    assert [problem.out_channels for problem in vmapped] == [8]
+    assert str(found).count("\n") == 1
+    assert found[PROBLEM] == selection.choose(PROBLEM)
+
+
+def test_a_winner_is_kept_and_taken_up_at_once_and_by_another_process(cache):
+    assert "convolution" in lowered()
+    selection.learn([selection.kept(PROBLEM, "shifts", "measured: 0.5")])
+    assert "convolution" not in lowered()
+    assert selection.choose(PROBLEM) == ("shifts", "measured: 0.5")
+    code = f"from jconv import selection, costs; print(selection.choose(costs.parse_problem({TEXT!r})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Choice(formulation='shifts'")
+    (line,) = cache.read_text().splitlines()
+    assert json.loads(line)["problem"] == TEXT
+
+
+def test_tune_measures_what_a_function_lowers(cache):
+    found = jconv.tune(call, *operands(), seconds=0.01)
+    assert all(choice.reason.startswith("measured") for choice in found.values())
+    assert len(cache.read_text().splitlines()) == 1
+    assert selection.choose(PROBLEM) == found[PROBLEM]
+
+
+def test_the_fastest_of_synthetic_contenders_wins(monkeypatch):
+    def race(problem, seconds):
+        rng = np.random.default_rng(0)
+        times = {"direct": 1.0, "patches": 1.2, "shifts": 0.4, "fft": 0.5}
+        return {
+            name: _tune.Samples((base * rng.lognormal(0, 0.02, 40)).tolist(), "rounds") for name, base in times.items()
+        }
+
+    monkeypatch.setattr(_tune, "race", race)
+    won = _tune.winner(PROBLEM, 1.0)
+    assert won.formulation == "shifts"
+    assert won.reason.startswith("measured: 0.4")
+    monkeypatch.setattr(_tune, "race", lambda problem, seconds: {"direct": _tune.Samples([1.0] * 9, "rounds")})
+    assert _tune.winner(PROBLEM, 1.0).formulation == "direct"
+
+
+def test_who_computes_other_numbers_is_no_candidate(monkeypatch):
+    wrong = FORMULATIONS["shifts"]._replace(apply=lambda *a, **k: 1.01 * FORMULATIONS["direct"].apply(*a, **k))
+    monkeypatch.setattr(_tune, "FORMULATIONS", {"direct": FORMULATIONS["direct"], "shifts": wrong})
+    assert set(_tune.race(PROBLEM, 0.01)) == {"direct"}
+
+
+def test_memory_and_work_are_bounded():
+    large = parse_problem("n1_i64x64c1_k3x3o1_s1x1_p1:1x1:1_d1x1_g1_float32")
+    names = _tune.candidates(large)
+    assert "direct" in names
+    assert "shifts" in names
+    assert "toeplitz" not in names
+    many = parse_problem("n8_i112x112c64_k7x7o64_s1x1_p3:3x3:3_d1x1_g1_float32")
+    assert "would keep" in (selection.too_much("patches", many) or "")
+    selection.learn([selection.kept(many, "patches", "measured")])
+    assert selection.choose(many).formulation == "direct"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x00\xff\xfe torn",
+        b"{}",
+        b"[1, 2]",
+        b'"text"',
+        b"null",
+        b'{"version": 99}',
+        b'{"version": 1, "problem": "foo", "formulation": "shifts", "platform": "cpu", "reason": "", "device": "", "jax": ""}',
+        b'{"version": 1, "problem": 7, "formulation": ["shifts"], "platform": "cpu", "reason": "", "device": "", "jax": ""}',
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_no_choice_is_passed_over_with_a_warning(cache, content):
+    cache.write_bytes(content + b"\n")
+    with pytest.warns(UserWarning, match="passed over what is no choice, line 1"):
+        assert _file.read(cache) == []
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert selection.choose(PROBLEM).formulation == "direct"
+    assert len(said) == 1
+    selection.append(cache, [selection.kept(PROBLEM, "shifts", "measured")])
+    with pytest.warns(UserWarning, match="line 1"):
+        assert [kept.formulation for kept in _file.read(cache)] == ["shifts"]
+
+
+def test_a_torn_last_line_costs_only_itself(cache):
+    selection.append(cache, [selection.kept(PROBLEM, "shifts", "measured")])
+    whole = cache.read_bytes()
+    cache.write_bytes(whole + whole[: len(whole) // 2])
+    selection.append(cache, [selection.kept(PROBLEM, "patches", "measured")])
+    with pytest.warns(UserWarning, match="line 2"):
+        assert [kept.formulation for kept in _file.read(cache)] == ["patches"]
+
+
+def test_other_devices_and_refused_winners_do_not_count(cache):
+    foreign = selection.kept(PROBLEM, "shifts", "measured")._replace(device="another")
+    selection.append(cache, [foreign, foreign._replace(device=foreign.device, jax="0.0")])
+    assert selection.choose(PROBLEM).formulation == "direct"
+    strided = parse_problem("n1_i9x8c4_k3x3o4_s2x2_p1:1x1:1_d1x1_g1_float32")
+    selection.learn([selection.kept(strided, "winograd", "measured")])
+    assert selection.choose(strided).formulation == "direct"
+    assert "winograd cannot" in selection.choose(strided).reason
+
+
+def test_a_folder_in_the_place_of_the_file_is_a_warning(cache):
+    cache.mkdir()
+    with pytest.warns(UserWarning, match="no measured winners"):
+        assert selection.choose(PROBLEM).formulation == "direct"
+
+
+def _write(folder, number):
+    import os
+
+    os.environ["JCONV_CACHE"] = folder
+    for repeat in range(25):
+        choice = selection.kept(PROBLEM, "shifts", f"writer {number}, {repeat}, " + "x" * 5000)
+        selection.append(selection.path(), [choice])
+
+
+def test_writers_at_the_same_time_lose_nothing(cache):
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write, args=(str(cache.parent), number)) for number in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    lines = cache.read_text().splitlines()
+    assert len(lines) == 50
+    assert {json.loads(line)["reason"].partition(", x")[0] for line in lines} == {
+        f"writer {number}, {repeat}" for number in range(2) for repeat in range(25)
+    }
+
+
+def test_choices_are_saved_shown_and_loaded(tmp_path):
+    found = jconv.choices(call, *operands())
+    found.save(tmp_path / "model.jsonl")
+    found.save(tmp_path / "model.jsonl")  # anew, not twice
+    text = (tmp_path / "model.jsonl").read_text()
+    assert len(text.splitlines()) == 1
+    (tmp_path / "model.jsonl").write_text(text.replace('"direct"', '"shifts"'))
+    assert selection.load(tmp_path / "model.jsonl") == 1
+    choice = selection.choose(PROBLEM)
+    assert choice.formulation == "shifts"
+    assert choice.reason.startswith(f"loaded from {tmp_path / 'model.jsonl'}")
+    assert "convolution" not in lowered()
+    with pytest.raises(FileNotFoundError):
+        selection.load(tmp_path / "missing.jsonl")
+
+
+def test_the_same_problem_takes_the_same_formulation():
+    problems: list[Problem] = [PROBLEM, parse_problem("n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32")]
+    assert [selection.choose(problem) for problem in problems] == [selection.choose(problem) for problem in problems]
+    assert all(selection.choose(problem).reason for problem in problems)
