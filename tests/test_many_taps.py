@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference
+from stated import clean, refusal
 
 import jconv
 from jconv.formulations import FORMULATIONS
@@ -22,14 +23,15 @@ def test_large_windows(name, groups):
     arguments = {"stride": (2, 1), "padding": "SAME", "groups": groups}
     x, kernel = draw((2, 9, 11, 4), (12, 11, 4 // groups, 4))
     assert kernel.shape[0] * kernel.shape[1] > UNROLLED_TAPS
+    if (why := refusal(name, x, kernel, **arguments)) is not None:
+        pytest.skip(why)
     y, pull = jax.vjp(lambda x, kernel: jconv.conv(x, kernel, formulation=name, **arguments), x, kernel)
-    clean = np.round if name == "fft" else np.asarray
-    np.testing.assert_array_equal(clean(y), reference.conv(np.asarray(x), np.asarray(kernel), **arguments))
+    np.testing.assert_array_equal(clean(name, y), reference.conv(np.asarray(x), np.asarray(kernel), **arguments))
     (ct,) = draw(y.shape)
     dx, dk, _ = reference.conv_gradients(np.asarray(ct), np.asarray(x), np.asarray(kernel), **arguments)
     got = pull(ct)
-    np.testing.assert_array_equal(clean(got[0]), dx)
-    np.testing.assert_array_equal(clean(got[1]), dk)
+    np.testing.assert_array_equal(clean(name, got[0]), dx)
+    np.testing.assert_array_equal(clean(name, got[1]), dk)
 
 
 @pytest.mark.parametrize("name", ["sliding", "shifts", "patches"])

@@ -1,6 +1,6 @@
 """Every transform of JAX, on every formulation and on `auto`: the same numbers as XLA's own convolution.
 
-The data are small integers in float32, so equality is exact; `fft` states its error and is rounded first.
+The data are small integers in float32, so equality is exact; what states an error is rounded first.
 """
 
 import functools
@@ -14,11 +14,9 @@ from jax import export, lax
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 from problems import PROBLEMS as PROBLEM_LIST
+from stated import NAMES, clean
 
 import jconv
-from jconv.formulations import FORMULATIONS
-
-NAMES = ("auto", *FORMULATIONS)
 
 # x shape, kernel shape, arguments: a dense, a grouped and strided, and a depthwise problem with input dilation.
 PROBLEMS = {
@@ -53,9 +51,8 @@ def lax_conv(x, kernel, *, stride=1, padding="VALID", dilation=1, input_dilation
 
 
 def same(name, got, wanted):
-    """Equal trees, exactly; those of `fft` after rounding."""
-    clean = np.round if name == "fft" else np.asarray
-    jax.tree.map(lambda a, b: np.testing.assert_array_equal(clean(a), np.asarray(b)), got, wanted)
+    """Equal trees, exactly; those of formulations that state an error after rounding."""
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(clean(name, a), np.asarray(b)), got, wanted)
 
 
 def pair(name, problem):
@@ -257,7 +254,7 @@ def value_and_pull(function, x, weight):
 def test_what_needs_known_sizes_says_so():
     x, kernel = integers((3, 9, 2), 17), integers((3, 2, 3), 18)
     open_x = jax.ShapeDtypeStruct((*export.symbolic_shape("n, h", constraints=["h >= 3"]), 2), jnp.float32)
-    for name in ("sliding", "toeplitz", "sparse", "circulant", "fft", "phases"):
+    for name in ("sliding", "toeplitz", "sparse", "circulant", "fft", "phases", "winograd", "row_scan"):
         f = functools.partial(jconv.conv, kernel=kernel, formulation=name)
         with pytest.raises(jconv.UnsupportedError, match=f"formulation '{name}' cannot .* known space sizes, got h"):
             export.export(jax.jit(f))(open_x)
@@ -297,8 +294,8 @@ def test_named_formulations_show_their_program(name):
     x, kernel, f, _ = pair(name, "dense")
     text = str(jax.make_jaxpr(f)(x, kernel))
     marks = {
-        "auto": "conv_auto", "direct": "conv_general_dilated", "phases": "conv_general_dilated", "fft": "fft",
-        "sparse": "scatter-add",
+        "auto": "conv_auto", "direct": "conv_stock", "phases": "conv_stock", "space_to_depth": "conv_stock",
+        "fft": "fft", "overlap_add": "fft", "sparse": "scatter-add", "lanes": "mul",
     }  # fmt: skip
     assert marks.get(name, "dot_general") in text
     assert (name == "auto") == ("conv_auto" in text)

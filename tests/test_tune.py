@@ -19,6 +19,15 @@ from jconv.selection import _choose, _file
 
 TEXT = "n1_i9x8c4_k3x3o4_s1x1_p1:1x1:1_d1x1_g1_float32"
 PROBLEM = parse_problem(TEXT)
+WHOLE = {
+    "version": 1,
+    "problem": TEXT,
+    "formulation": "shifts",
+    "platform": "cpu",
+    "reason": "",
+    "device": "",
+    "jax": "",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -115,8 +124,10 @@ def test_memory_and_work_are_bounded():
         b'"text"',
         b"null",
         b'{"version": 99}',
-        b'{"version": 1, "problem": "foo", "formulation": "shifts", "platform": "cpu", "reason": "", "device": "", "jax": ""}',
-        b'{"version": 1, "problem": 7, "formulation": ["shifts"], "platform": "cpu", "reason": "", "device": "", "jax": ""}',
+        json.dumps(WHOLE | {"problem": "foo"}).encode(),
+        json.dumps(WHOLE | {"problem": 7, "formulation": ["shifts"]}).encode(),
+        json.dumps(WHOLE | {"formulation": "magic"}).encode(),
+        json.dumps(WHOLE | {"platform": "abacus"}).encode(),
         b"[" * 100_000,
     ],
 )
@@ -146,10 +157,10 @@ def test_other_devices_and_refused_winners_do_not_count(cache):
     foreign = selection.kept(PROBLEM, "shifts", "measured")._replace(device="another")
     selection.append(cache, [foreign, foreign._replace(device=foreign.device, jax="0.0")])
     assert selection.choose(PROBLEM).formulation == "direct"
-    strided = parse_problem("n1_i9x8c4_k3x3o4_s2x2_p1:1x1:1_d1x1_g1_float32")
-    selection.learn([selection.kept(strided, "winograd", "measured")])
-    assert selection.choose(strided).formulation == "direct"
-    assert "winograd cannot" in selection.choose(strided).reason
+    long = parse_problem("n1_i9x8c4_k7x3o4_s1x1_p3:3x1:1_d1x1_g1_float32")
+    selection.learn([selection.kept(long, "winograd", "measured")])
+    assert selection.choose(long).formulation == "direct"
+    assert "winograd cannot" in selection.choose(long).reason
 
 
 def test_a_folder_in_the_place_of_the_file_is_a_warning(cache):

@@ -3,7 +3,6 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -114,7 +113,8 @@ def shifted_sum(
     del precision
     dtype = accumulator(x.dtype, preferred_element_type)
     padded = pad_input(x, geometry).astype(dtype)
-    terms = (tap_slice(padded, tap, geometry) * kernel[*tap, 0].astype(dtype) for tap in taps(geometry))
+    rows = ((tap, lax.expand_dims(kernel[*tap, 0].astype(dtype), range(x.ndim - 1))) for tap in taps(geometry))
+    terms = (tap_slice(padded, tap, geometry) * row for tap, row in rows)
     return sum(terms, start=jnp.zeros((), dtype)).astype(preferred_element_type)
 
 
@@ -251,7 +251,7 @@ def circular_correlation(x: jax.Array, kernel: jax.Array, geometry: Geometry, si
 
 
 def spectral_error_bound(x: ArrayLike, kernel: ArrayLike, geometry: Geometry, size: int) -> float:
-    """Return 4 · eps · log2(size) · ‖x‖₂ · ‖kernel‖₂, by the largest norms of an example's group and an output's kernel.
+    """Return 4 · eps · log2(size) · ‖x‖₂ · ‖kernel‖₂, by the largest norms of one example's group and one output.
 
     Args:
         x: `[N, *L, G·c]`.

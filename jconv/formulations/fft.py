@@ -16,7 +16,14 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, accumulator, circular_correlation, open_sizes, pad_input, spectral_error_bound
+from jconv.formulations._base import (
+    Formulation,
+    accumulator,
+    circular_correlation,
+    open_sizes,
+    pad_input,
+    spectral_error_bound,
+)
 from jconv.geometry import Geometry
 
 

@@ -13,7 +13,7 @@ def rule(problem: Problem) -> tuple[str, str] | None:
         return None
     g = problem.geometry
     if g.groups > 1 and problem.in_channels == g.groups and problem.taps <= UNROLLED_TAPS:
-        return "shifts", "one channel per group: each tap is elementwise, and XLA on cpu has no such kernel"
+        return "shifts", "one channel per group: each tap is elementwise"
     if max(g.input_dilation) > 1 and not open_sizes(problem) and convolutions(g) <= MOST_PHASES:
         return "phases", "XLA on cpu multiplies by the zeros of input dilation"
     return None
