@@ -12,12 +12,17 @@ FormulationName = Literal[
     "direct",
     "patches",
     "shifts",
+    "lanes",
+    "row_scan",
     "einsum",
     "toeplitz",
     "sparse",
     "circulant",
     "fft",
+    "overlap_add",
+    "winograd",
     "phases",
+    "space_to_depth",
     "auto",
 ]
 REFERENCE: FormulationName = "direct"
