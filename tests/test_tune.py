@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from commands import jconv as jconv_command
 
 import jconv
 from jconv import _tune, selection
@@ -212,3 +213,21 @@ def test_the_same_problem_takes_the_same_formulation():
     problems: list[Problem] = [PROBLEM, parse_problem("n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32")]
     assert [selection.choose(problem) for problem in problems] == [selection.choose(problem) for problem in problems]
     assert all(selection.choose(problem).reason for problem in problems)
+
+
+def test_the_command_tunes_a_config_and_shows_the_winners(tmp_path):
+    (tmp_path / "small.yaml").write_text(
+        "schema_version: 1\nkind: timing\nname: small\ntransforms: [forward, gradients]\n"
+        "layers: [{name: one, window: [3], in_channels: 2, out_channels: 2, size: 6}]\n"
+    )
+    where = {"JCONV_CACHE": str(tmp_path / "cache")}
+    done = jconv_command("tune", "small.yaml", "--seconds", "0.01", cwd=tmp_path, **where)
+    assert done.returncode == 0, done.stderr
+    shown = jconv_command("tune", "--show", cwd=tmp_path, **where)
+    lines = shown.stdout.splitlines()
+    assert len(lines) == 1 + len({line.partition(":")[0] for line in lines[:-1]})
+    assert all("measured" in line for line in lines[:-1])
+    assert jconv_command("tune", cwd=tmp_path, **where).returncode == 2
+    wrong = jconv_command("tune", "study_checkerboard", cwd=tmp_path, **where)
+    assert wrong.returncode == 2
+    assert "tune: config must compute convolutions; got kind arithmetic" in wrong.stderr

@@ -243,6 +243,32 @@ def doctor(
 
 
 @app.command()
+def tune(
+    config: Annotated[str, typer.Argument(metavar="[CONFIG]", help="As for run; nothing with --show.")] = "",
+    overrides: Overrides = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.0, help="For one formulation on one problem.")] = 0.3,
+    show: Annotated[bool, typer.Option("--show", help="Print the winners that count here, and stop.")] = False,
+) -> None:
+    """Time every formulation on each convolution that a config lowers, and keep the winners for auto and install.
+
+    Example: jconv tune study_vmap layers=mobilenet_v2
+    """
+    from jconv import selection
+    from jconv.lab import experiment, summary, tuning
+
+    if show:
+        for kept in tuning.kept():
+            typer.echo(f"{kept.problem}: {kept.formulation} ({kept.reason})")
+        typer.echo(f"{summary.count(len(tuning.kept()), 'winner')} of this device in {selection.path()}")
+        return
+    if not config:
+        raise ConfigError("tune: config must be given; got nothing. Name a config, or add --show.")
+    convolutions = tuning.lowered(experiment.planned(config, overrides or ())[1])
+    typer.echo(f"{summary.count(len(convolutions), 'convolution')}, winners into {selection.path()}")
+    tuning.tune(convolutions, seconds, lambda kept: typer.echo(f"{kept.problem}: {kept.formulation} ({kept.reason})"))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of configs, for editors.
 
