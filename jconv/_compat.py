@@ -31,8 +31,8 @@ def to_varying(x: jax.Array, axes: tuple[str, ...]) -> jax.Array:
 
 def stock_lowerings(primitive: Primitive) -> dict[str | None, Any]:
     """Return the lowering rules that a primitive has now, by platform; None is every other platform."""
-    rules = {platform: table.get(primitive) for platform, table in _mlir._platform_specific_lowerings.items()}
-    rules[None] = _mlir._lowerings.get(primitive)
+    tables: dict[str | None, Any] = {**_mlir._platform_specific_lowerings, None: _mlir._lowerings}
+    rules = {platform: table.get(primitive) for platform, table in tables.items()}
     return {platform: entry.rule for platform, entry in rules.items() if entry is not None}
 
 

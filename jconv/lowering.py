@@ -97,7 +97,8 @@ def _rule(platform: str) -> Any:
     stock = _stock.get(platform, _stock[None])
 
     def lower(ctx: Any, lhs: Any, rhs: Any, **params: Any) -> Any:
-        if not _installed.value or not _ours(*ctx.avals_in, *ctx.avals_out, params["out_sharding"]):
+        lhs_aval, rhs_aval = ctx.avals_in
+        if not _installed.value or not _ours(lhs_aval, rhs_aval, ctx.avals_out[0], params["out_sharding"]):
             return stock(ctx, lhs, rhs, **params)
 
         def convolve(lhs: jax.Array, rhs: jax.Array) -> jax.Array:

@@ -60,7 +60,7 @@ def conv_row_scan(
         return total + outputs(t), None
 
     y, _ = lax.scan(add, outputs(0), jnp.arange(1, geometry.window[0]))  # [P, G, N, o]
-    y = jnp.transpose(y, (2, 0, 1, 3))
+    y = jnp.transpose(y, (2, 0, 1, 3)).reshape(batch, len(starts), out)  # in two steps: the batch may be sharded
     return y.reshape(batch, *geometry.output_size, out).astype(preferred_element_type)
 
 
