@@ -15,7 +15,6 @@ from jax import lax
 
 from jconv.costs import Cost, Problem, direct_cost
 from jconv.formulations._base import (
-    UNROLLED_TAPS,
     Formulation,
     accumulator,
     always,
@@ -26,6 +25,8 @@ from jconv.formulations._base import (
     taps,
 )
 from jconv.geometry import Geometry
+
+UNROLLED = 40  # multiply-adds in one program: more, and differentiated, they compile for seconds
 
 
 def conv_lanes(
@@ -43,7 +44,7 @@ def conv_lanes(
         lanes = (row[c][(None,) * (slices[c].ndim - 1)] * slices[c][..., None, :].astype(dtype) for c in range(depth))
         return sum(lanes, start=jnp.zeros((), dtype))
 
-    if len(rows) * depth > UNROLLED_TAPS:
+    if len(rows) * depth > UNROLLED:
         starts = tap_starts(geometry)
 
         def add(total: jax.Array, tap: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:

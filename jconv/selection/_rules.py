@@ -7,6 +7,7 @@ kernel's gradient is a window as large as the image with few positions.
 
 from jconv.costs import Problem
 from jconv.formulations._base import UNROLLED_TAPS, open_sizes
+from jconv.formulations.lanes import UNROLLED
 from jconv.formulations.phases import convolutions
 
 MOST_PHASES = 16  # above this many convolutions in one program, compilation costs more than zeros do
@@ -28,7 +29,7 @@ def rule(problem: Problem) -> tuple[str, str] | None:
     if g.groups > 1 and depth == 1:
         return _depthwise(problem)
     spread = max(g.input_dilation) > 1 and convolutions(g) <= MOST_PHASES
-    if g.groups > 1 and depth * width <= LANES and problem.taps * depth <= UNROLLED_TAPS:
+    if g.groups > 1 and depth * width <= LANES and problem.taps * depth <= UNROLLED:
         return "lanes", "few channels per group: the groups fill the vectors (0.05 to 0.4)"
     if g.groups > 1 and spread:
         return "phases", "XLA on cpu multiplies by the zeros of input dilation (0.8)"
