@@ -182,7 +182,7 @@ def _scalings(records: Sequence[Record], floor: float) -> list[str]:
         found = growth.crossings(family, floor)
         sentences += [f"{words}: {crossing(one, family.axis)}." for one in found[:SHOWN]]
         if len(found) > SHOWN:
-            sentences.append(f"{words}: {len(found) - SHOWN} crossings more.")
+            sentences.append(f"{words}: {count(len(found) - SHOWN, 'crossing')} more.")
     return sentences
 
 
