@@ -53,7 +53,8 @@ def conv_patches(
 ) -> jax.Array:
     """Gather the patches, then contract taps and channels in one `lax.dot_general`."""
     dtype = accumulator(x.dtype, preferred_element_type)
-    if math.prod(geometry.output_size) < min(math.prod(geometry.window), UNROLLED_TAPS):
+    known = all(isinstance(size, int) for size in geometry.output_size)  # sizes left open are no few
+    if known and math.prod(geometry.output_size) < min(math.prod(geometry.window), UNROLLED_TAPS):
         y = _by_position(x, kernel, geometry, precision, dtype)
     else:
         rows = kernel.reshape(-1, *kernel.shape[-2:])
