@@ -134,7 +134,7 @@ def multiplications(function: Callable[[jax.Array], jax.Array], x: jax.ShapeDtyp
 
 def _multiplications(program: Jaxpr) -> Iterator[int]:
     for equation in program.eqns:
-        if equation.primitive.name == "conv_general_dilated":
+        if equation.primitive.name in ("conv_general_dilated", "conv_stock"):
             (_, kernel), (out,) = equation.invars, equation.outvars
             features = _shape(kernel)[equation.params["dimension_numbers"].rhs_spec[0]]
             yield math.prod(_shape(out)) * math.prod(_shape(kernel)) // features
