@@ -115,7 +115,8 @@ def load(file: str | Path) -> int:
 
     Example:
         >>> import tempfile
-        >>> load(tempfile.NamedTemporaryFile().name)
+        >>> with tempfile.NamedTemporaryFile() as empty:
+        ...     load(empty.name)
         0
     """
     if not Path(file).exists():
