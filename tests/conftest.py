@@ -4,8 +4,13 @@ import os
 
 # Before JAX is imported: it reads the flags once. Nine tenths of the tests' time is compilation, and unoptimised code
 # computes the same integers; what users run, optimised, is checked against float64 by the commands' tests.
-FLAGS = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}".strip()
+os.environ["XLA_FLAGS"] = " ".join(
+    [
+        os.environ.get("XLA_FLAGS", ""),
+        "--xla_force_host_platform_device_count=8",
+        "--xla_backend_optimization_level=0",
+    ]
+).strip()
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax
