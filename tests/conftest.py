@@ -2,7 +2,7 @@
 
 import os
 
-# Before JAX is imported: it reads the flags once. Nine tenths of the tests' time is compilation, and unoptimised code
+# Before JAX is imported: it reads the flags once. Half of the tests' time is compilation, and unoptimised code
 # computes the same integers; what users run, optimised, is checked against float64 by the commands' tests.
 os.environ["XLA_FLAGS"] = " ".join(
     [
