@@ -79,7 +79,7 @@ def choices(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Choices:
         >>> from jax import lax
         >>> blur = lambda x, k: lax.conv_general_dilated(x, k, (1, 1), "SAME", feature_group_count=8)
         >>> print(choices(blur, jnp.ones((1, 8, 16, 16)), jnp.ones((8, 1, 3, 3))))
-        n1_i16x16c8_k3x3o8_s1x1_p1:1x1:1_d1x1_g8_float32: shifts (one channel per group: each tap is elementwise (0.05))
+        n1_i16x16c8_k3x3o8_s1x1_p1:1x1:1_d1x1_g8_float32: shifts (one channel per group: each tap is elementwise)
     """
     with installed(), selection.watch() as seen:
         jax.jit(function).lower(*args, **kwargs)

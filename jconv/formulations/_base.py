@@ -250,6 +250,13 @@ def circular_correlation(x: jax.Array, kernel: jax.Array, geometry: Geometry, si
     return back(y_hat, s=size, axes=axes)
 
 
+def spectral_refusal(problem: Problem) -> str | None:
+    """Return why spectra cannot be multiplied, or None."""
+    if jnp.issubdtype(problem.dtype, jnp.integer):  # NumPy's kind would miss int4
+        return f"its roots of unity are not integers, got dtype {problem.dtype}"
+    return open_sizes(problem)
+
+
 def spectral_error_bound(x: ArrayLike, kernel: ArrayLike, geometry: Geometry, size: int) -> float:
     """Return 4 · eps · log2(size) · ‖x‖₂ · ‖kernel‖₂, by the largest norms of one example's group and one output.
 

@@ -20,9 +20,9 @@ from jconv.formulations._base import (
     Formulation,
     accumulator,
     circular_correlation,
-    open_sizes,
     pad_input,
     spectral_error_bound,
+    spectral_refusal,
 )
 from jconv.geometry import Geometry
 
@@ -60,12 +60,6 @@ def error_bound(x: ArrayLike, kernel: ArrayLike, geometry: Geometry) -> float:
     return spectral_error_bound(x, kernel, geometry, math.prod(transform_size(geometry)))
 
 
-def _unsupported(problem: Problem) -> str | None:
-    if jnp.issubdtype(problem.dtype, jnp.integer):  # NumPy's kind would miss int4
-        return f"its roots of unity are not integers, got dtype {problem.dtype}"
-    return open_sizes(problem)
-
-
 def _cost(problem: Problem) -> Cost:
     g = problem.geometry
     size = math.prod(transform_size(g))
@@ -82,4 +76,6 @@ def _cost(problem: Problem) -> Cost:
     )
 
 
-FFT = Formulation("fft", "multiply spectra at a good FFT size", conv_fft, _unsupported, _cost, error_bound, local=False)
+FFT = Formulation(
+    "fft", "multiply spectra at a good FFT size", conv_fft, spectral_refusal, _cost, error_bound, local=False
+)

@@ -23,9 +23,9 @@ from jconv.formulations._base import (
     Formulation,
     accumulator,
     circular_correlation,
-    open_sizes,
     pad_input,
     spectral_error_bound,
+    spectral_refusal,
 )
 from jconv.geometry import Geometry
 
@@ -95,12 +95,6 @@ def error_bound(x: ArrayLike, kernel: ArrayLike, geometry: Geometry) -> float:
     return tiles * spectral_error_bound(x, kernel, geometry, math.prod(n for n, _ in tile_size(geometry)))
 
 
-def _unsupported(problem: Problem) -> str | None:
-    if jnp.issubdtype(problem.dtype, jnp.integer):
-        return f"its roots of unity are not integers, got dtype {problem.dtype}"
-    return open_sizes(problem)
-
-
 def _cost(problem: Problem) -> Cost:
     g = problem.geometry
     sizes = tile_size(g)
@@ -118,5 +112,5 @@ def _cost(problem: Problem) -> Cost:
 
 
 OVERLAP_ADD = Formulation(
-    "overlap_add", "multiply spectra of tiles", conv_overlap_add, _unsupported, _cost, error_bound, local=False
+    "overlap_add", "multiply spectra of tiles", conv_overlap_add, spectral_refusal, _cost, error_bound, local=False
 )

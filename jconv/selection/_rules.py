@@ -1,8 +1,8 @@
-"""The written rules, the first that fits. Each stands where measurements back it; elsewhere XLA's own is the default.
+"""The written rules, the first that fits; elsewhere XLA's own is the default.
 
-Measured on 2 cores of an Intel Xeon, jax 0.10.2, float32, batch 4, layers of the networks in `jconv/lab/networks`; in
-parentheses the time over that of `direct` on the same problem. By what a problem looks like when it is lowered, so a
-kernel's gradient is a window as large as the image with few positions.
+They follow races of the formulations on layers of the networks in `jconv/lab/networks`, float32, batch 4, on 2 cores
+of an Intel Xeon with jax 0.10.2. No records of these races are kept yet, so no figure stands here. By what a problem
+looks like when it is lowered: a kernel's gradient is a window as large as the image with few positions.
 """
 
 from jconv.costs import Problem
@@ -30,21 +30,21 @@ def rule(problem: Problem) -> tuple[str, str] | None:
         return _depthwise(problem)
     spread = max(g.input_dilation) > 1 and convolutions(g) <= MOST_PHASES
     if g.groups > 1 and depth * width <= LANES and problem.taps * depth <= UNROLLED:
-        return "lanes", "few channels per group: the groups fill the vectors (0.05 to 0.4)"
+        return "lanes", "few channels per group: the groups fill the vectors"
     if g.groups > 1 and spread:
-        return "phases", "XLA on cpu multiplies by the zeros of input dilation (0.8)"
+        return "phases", "XLA on cpu multiplies by the zeros of input dilation"
     if g.groups > 1 and problem.positions <= 196 and problem.taps <= UNROLLED_TAPS:
-        return "shifts", "groups of small images: one batched product a tap (0.7)"
+        return "shifts", "groups of small images: one batched product a tap"
     if len(g.window) == 1 and problem.taps > UNROLLED_TAPS:
-        return "fft", "a long filter: spectra do not grow with it (0.002)"
+        return "fft", "a long filter: spectra do not grow with it"
     if problem.taps == 1 and max(*g.stride, *g.input_dilation) == 1:
-        return "patches", "pointwise: it is a matrix product (0.4 to 1.0)"
+        return "patches", "pointwise: it is a matrix product"
     if g.groups == 1 and g.stride == g.window and max(*g.dilation, *g.input_dilation) == 1:
         if depth <= 4:
-            return "space_to_depth", "patches of few channels that do not overlap: one matrix product (0.6)"
-        return "patches", "the windows do not overlap: it is a matrix product (0.7 to 0.85)"
+            return "space_to_depth", "patches of few channels that do not overlap: one matrix product"
+        return "patches", "the windows do not overlap: it is a matrix product"
     if spread and problem.taps > 16:
-        return "phases", "XLA on cpu multiplies by the zeros of input dilation (0.8)"
+        return "phases", "XLA on cpu multiplies by the zeros of input dilation"
     return None
 
 
@@ -53,15 +53,15 @@ def _kernel_gradient(problem: Problem) -> tuple[str, str] | None:
     g = problem.geometry
     if len(g.window) == 1:
         long = g.groups > 1 and problem.taps > 8 * UNROLLED_TAPS and problem.positions > 16
-        return ("fft", "a long filter's gradient: spectra (0.004)") if long else None
+        return ("fft", "a long filter's gradient: spectra") if long else None
     if max(g.input_dilation) > 1 and convolutions(g) <= MOST_PHASES:
-        return "phases", "XLA on cpu multiplies by the zeros of input dilation (0.05 to 0.3)"
+        return "phases", "XLA on cpu multiplies by the zeros of input dilation"
     if g.groups > 1:
-        return "row_scan", "the gradient of a grouped kernel: row after row, each position one product (0.3 to 0.9)"
+        return "row_scan", "the gradient of a grouped kernel: row after row, each position one product"
     if problem.positions == 1:
-        return "patches", "the gradient of a pointwise kernel: it is a matrix product (0.3 to 0.5)"
+        return "patches", "the gradient of a pointwise kernel: it is a matrix product"
     if max(g.dilation) > 1 and problem.batch >= 128 and problem.taps <= FEW:
-        return "patches", "the gradient of a strided kernel: one matrix product (0.7 to 0.8)"
+        return "patches", "the gradient of a strided kernel: one matrix product"
     return None
 
 
@@ -69,7 +69,7 @@ def _depthwise(problem: Problem) -> tuple[str, str] | None:
     """One channel per group."""
     g = problem.geometry
     if problem.taps > UNROLLED_TAPS:
-        return "fft", "one channel per group and a large window: spectra do not grow with it (0.003 to 0.3)"
+        return "fft", "one channel per group and a large window: spectra do not grow with it"
     if max(*g.stride, *g.input_dilation) > 1 and convolutions(g) <= MOST_PHASES and problem.out_channels == g.groups:
-        return "phases", "one channel per group: multiply-adds of the taps that meet (0.01 to 0.07)"
-    return "shifts", "one channel per group: each tap is elementwise (0.05)"
+        return "phases", "one channel per group: multiply-adds of the taps that meet"
+    return "shifts", "one channel per group: each tap is elementwise"
