@@ -13,11 +13,14 @@ import jax
 from jax import lax
 from jax.interpreters import mlir
 
-from jconv._auto import compute
+from jconv._auto import problem_of
 from jconv._compat import PLATFORMS, Setting, stock_lowerings
 from jconv._lax import to_channels_last, to_layout
+from jconv.costs import Problem
 from jconv.errors import UnsupportedError, suggestion
-from jconv.geometry import conv_geometry
+from jconv.formulations import FORMULATIONS
+from jconv.geometry import Geometry, conv_geometry
+from jconv.selection import taken
 
 _installed: Setting = Setting(False)
 _stock = stock_lowerings(lax.conv_general_dilated_p)
@@ -103,9 +106,19 @@ def _rule(platform: str) -> Any:
         lhs_aval, rhs_aval = ctx.avals_in
         if not _installed.value or not _ours(lhs_aval, rhs_aval, ctx.avals_out[0], params["out_sharding"]):
             return stock(ctx, lhs, rhs, **params)
+        geometry, problem = _posed(lhs_aval, rhs_aval, platform, params)
+        name = taken(problem)
+        cropped = any(pad < 0 for pair in params["padding"] for pad in pair)  # XLA's own is wrong on some of these
+        if name == "direct" and not cropped:
+            return stock(ctx, lhs, rhs, **params)
 
         def convolve(lhs: jax.Array, rhs: jax.Array) -> jax.Array:
-            return _convolve(lhs, rhs, platform=platform, **params)
+            x, kernel, _ = _channels_last(lhs, rhs, params)
+            wanted = params["preferred_element_type"]
+            dtype = lhs.dtype if wanted is None else wanted
+            apply = FORMULATIONS[name].apply
+            y = apply(x, kernel, geometry, precision=params["precision"], preferred_element_type=dtype)
+            return to_layout(y, params["dimension_numbers"])
 
         return mlir.lower_fun(convolve, multiple_results=False)(ctx, lhs, rhs)
 
@@ -120,34 +133,21 @@ def _ours(lhs: Any, rhs: Any, out: Any, sharding: Any) -> bool:
     return lhs.ndim > 2 and known and not complex_ and sharding is None and lhs.dtype == rhs.dtype
 
 
-def _convolve(
-    lhs: jax.Array,
-    rhs: jax.Array,
-    *,
-    platform: str,
-    window_strides: Any,
-    padding: Any,
-    lhs_dilation: Any,
-    rhs_dilation: Any,
-    dimension_numbers: Any,
-    feature_group_count: int,
-    batch_group_count: int,
-    precision: Any,
-    preferred_element_type: Any,
-    out_sharding: Any,
-) -> jax.Array:
-    """Compute what the primitive means, from channels last and back."""
-    del out_sharding
-    x, kernel, groups = to_channels_last(lhs, rhs, dimension_numbers, feature_group_count, batch_group_count)
+def _channels_last(lhs: jax.Array, rhs: jax.Array, params: dict[str, Any]) -> tuple[jax.Array, jax.Array, int]:
+    groups = params["feature_group_count"], params["batch_group_count"]
+    return to_channels_last(lhs, rhs, params["dimension_numbers"], *groups)
+
+
+def _posed(lhs: Any, rhs: Any, platform: str, params: dict[str, Any]) -> tuple[Geometry, Problem]:
+    """Return what the primitive means, channels last."""
+    x, kernel = jax.eval_shape(lambda lhs, rhs: _channels_last(lhs, rhs, params)[:2], lhs, rhs)
     geometry = conv_geometry(
         x.shape,
         kernel.shape,
-        stride=tuple(window_strides),
-        padding=[(int(low), int(high)) for low, high in padding],
-        input_dilation=tuple(lhs_dilation),
-        dilation=tuple(rhs_dilation),
-        groups=groups,
+        stride=tuple(params["window_strides"]),
+        padding=[(int(low), int(high)) for low, high in params["padding"]],
+        input_dilation=tuple(params["lhs_dilation"]),
+        dilation=tuple(params["rhs_dilation"]),
+        groups=max(params["feature_group_count"], params["batch_group_count"]),
     )
-    dtype = lhs.dtype if preferred_element_type is None else preferred_element_type
-    y = compute(x, kernel, geometry=geometry, precision=precision, dtype=dtype, platform=platform)
-    return to_layout(y, dimension_numbers)
+    return geometry, problem_of(x, kernel, geometry, platform)

@@ -9,6 +9,7 @@ from jconv.formulations.direct import DIRECT
 from jconv.formulations.einsum import EINSUM
 from jconv.formulations.fft import FFT
 from jconv.formulations.lanes import LANES
+from jconv.formulations.overhang import OVERHANG
 from jconv.formulations.overlap_add import OVERLAP_ADD
 from jconv.formulations.patches import PATCHES
 from jconv.formulations.phases import PHASES
@@ -26,6 +27,7 @@ FORMULATIONS: Mapping[str, Formulation] = MappingProxyType(
         for formulation in (
             SLIDING,
             DIRECT,
+            OVERHANG,
             PATCHES,
             SHIFTS,
             LANES,

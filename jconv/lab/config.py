@@ -10,6 +10,7 @@ from jconv import _timing
 FormulationName = Literal[
     "sliding",
     "direct",
+    "overhang",
     "patches",
     "shifts",
     "lanes",

@@ -17,6 +17,8 @@ from jconv.lab.session import Case, Isolated, Line, Session
 Tell = Callable[[str], None]
 AGAIN = "direct again"
 """The reference timed twice a round: two identical programs, so their ratio is the noise."""
+DIGITS = 4
+"""Of a sample's seconds: no clock and no machine repeats to more, and records stay small."""
 
 
 def run(
@@ -136,6 +138,9 @@ def _timed(
         reference=REFERENCE if REFERENCE in runs else None,
         rng=np.random.default_rng([seed, *problem.name.encode()]),
     )
+
+    digits = {name: [float(f"{t:.{DIGITS}g}") for t in found.times] for name, found in samples.items()}
+    samples = {name: found._replace(times=digits[name]) for name, found in samples.items()}
 
     def against_reference(name: str) -> _timing.Ratio | None:
         times, reference = samples[name].times, samples[REFERENCE].times if REFERENCE in samples else []

@@ -5,13 +5,19 @@ of an Intel Xeon with jax 0.10.2. No records of these races are kept yet, so no 
 looks like when it is lowered: a kernel's gradient is a window as large as the image with few positions.
 """
 
+import math
+
 from jconv.costs import Problem
 from jconv.formulations._base import UNROLLED_TAPS, open_sizes
 from jconv.formulations.lanes import UNROLLED
+from jconv.formulations.overhang import unpadded
 from jconv.formulations.phases import convolutions
+from jconv.formulations.winograd import OUTPUTS
 
 MOST_PHASES = 16  # above this many convolutions in one program, compilation costs more than zeros do
 FEW = 64  # positions of a kernel's gradient, at most
+FEW_TILES, TILES = 32, 128  # for groups and volumes, and else: fewer do not pay the kernel's transform
+CACHED = 2048  # tiles of few channels, at most: more pass through memory three times
 LANES = 64  # products of input and output channels in a group, at most
 
 
@@ -33,6 +39,8 @@ def rule(problem: Problem) -> tuple[str, str] | None:
         return "lanes", "few channels per group: the groups fill the vectors"
     if g.groups > 1 and spread:
         return "phases", "XLA on cpu multiplies by the zeros of input dilation"
+    if _in_tiles(problem):
+        return "winograd", "3×3 at stride 1: transformed tiles need a quarter of the products"
     if g.groups > 1 and problem.positions <= 196 and problem.taps <= UNROLLED_TAPS:
         return "shifts", "groups of small images: one batched product a tap"
     if len(g.window) == 1 and problem.taps > UNROLLED_TAPS:
@@ -45,7 +53,21 @@ def rule(problem: Problem) -> tuple[str, str] | None:
         return "patches", "the windows do not overlap: it is a matrix product"
     if spread and problem.taps > 16:
         return "phases", "XLA on cpu multiplies by the zeros of input dilation"
+    if g.groups == 1 and len(g.window) == 2 and problem.taps > 1 and unpadded(g) and max(g.input_dilation) == 1:
+        return "overhang", "XLA on cpu takes a slower way where there is no padding"
     return None
+
+
+def _in_tiles(problem: Problem) -> bool:
+    """Whether tiles of Winograd's pay: enough of them for the kernel's transform, and few enough for the cache."""
+    g = problem.geometry
+    if g.window[-2:] != (3, 3) or max(g.window) > 3 or max(*g.stride, *g.dilation, *g.input_dilation) > 1:
+        return False
+    depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
+    tiles = problem.batch * math.prod(-(-p // OUTPUTS[3]) for p in g.output_size[-2:])
+    if len(g.window) == 3 or g.groups > 1:
+        return min(depth, width) >= 8 and tiles >= FEW_TILES
+    return min(depth, width) >= LANES and tiles >= TILES and (depth > LANES or tiles <= CACHED)
 
 
 def _kernel_gradient(problem: Problem) -> tuple[str, str] | None:
