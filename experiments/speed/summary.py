@@ -1,0 +1,115 @@
+"""Print, from the records, how many times faster `auto` is than XLA's own and than PyTorch: by network, and by kind."""
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import jconv
+from jconv.costs import Problem, parse_problem
+
+HERE = Path(__file__).parent
+TRANSFORMS = {"forward": "forward", "forward_backward": "forward + gradients"}
+Line = dict[str, Any]
+
+
+def kind(problem: Problem, transposed: bool) -> str:
+    """Name a layer's kind: the first that fits."""
+    g = problem.geometry
+    depth = problem.in_channels // g.groups
+    kinds = {
+        "1-D": len(g.window) == 1,
+        "3-D": len(g.window) == 3,
+        "transposed": transposed,
+        "large": max(g.window) >= 11,
+        "depthwise": g.groups > 1 and depth == 1,
+        "grouped": g.groups > 1,
+        "strided": max(g.stride) > 1,
+        "pointwise": problem.taps == 1,
+    }
+    return next((name for name, fits in kinds.items() if fits), "dense")
+
+
+def pairs(folder: Path) -> list[Line]:
+    """Return a line for each problem of a run: the ratios of auto to direct and to PyTorch, and what else is judged."""
+    problems: dict[str, dict[str, Line]] = defaultdict(dict)
+    for line in jconv.lab.load(folder):
+        problems[line["problem"]][line["formulation"]] = line
+    found = []
+    for name, lines in problems.items():
+        auto, direct, torch = (lines.get(contender, {}) for contender in ("auto", "direct", "torch"))
+        if not auto.get("ratio"):
+            print(f"no ratio: {folder.name} {name}: {auto.get('reason') or direct.get('reason')}", file=sys.stderr)
+            continue
+        text = name.split("/")[1]
+        problem = parse_problem(text)
+        other = torch.get("ratio")
+        count = auto["multiplications"] * (1 if auto["transform"] == "forward" else 3)
+        found.append(
+            {
+                "network": folder.name,
+                "layer": auto["layer"],
+                "transform": auto["transform"],
+                "kind": kind(problem, "transposed" in text),
+                "ratio": auto["ratio"],
+                "chose": auto.get("chose", ""),
+                "torch": auto["ratio"]["median"] / other["median"] if other else None,
+                "direct_torch": 1 / other["median"] if other else None,
+                "rate": 2 * count / auto["seconds"],
+                "compile": (auto["lower_s"] + auto["compile_s"]) / (direct["lower_s"] + direct["compile_s"]),
+                "memory": auto.get("temp_bytes", 0) - 4 * direct.get("temp_bytes", 0),
+                "again": direct.get("again_ratio"),
+                "status": auto["status"],
+            }
+        )
+    return found
+
+
+def speedup(ratios: Iterable[float]) -> str:
+    """Return the geometric mean of how many times faster, from times over the reference's."""
+    logs = np.log(list(ratios))
+    return f"{np.exp(-logs.mean()):.2f}" if logs.size else ""
+
+
+def row(name: str, lines: list[Line]) -> str:
+    """Return a row of the table."""
+    cells = [name]
+    for transform in TRANSFORMS:
+        own = [line for line in lines if line["transform"] == transform]
+        cells += [str(len(own)), speedup(line["ratio"]["median"] for line in own)]
+        cells += [speedup(line[key] for line in own if line[key]) for key in ("torch", "direct_torch")]
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Print the tables of all runs beside this file, or of those named."""
+    folders = [Path(word) for word in sys.argv[1:]] or sorted(path.parent for path in HERE.glob("*/results.jsonl"))
+    lines = [line for folder in folders for line in pairs(folder)]
+    print("| | layers | × lax | × PyTorch | lax × PyTorch | layers, with gradients | × lax | × PyTorch | lax × PyTorch |")
+    print("| --- " * 9 + "|")
+    for key in ("network", "kind"):
+        for name in dict.fromkeys(sorted(line[key] for line in lines)):
+            print(row(name, [line for line in lines if line[key] == name]))
+    print(row("all", lines))
+    print(row("depthwise, grouped", [line for line in lines if line["kind"] in ("depthwise", "grouped", "large")]))
+    for transform, words in TRANSFORMS.items():
+        own = [line for line in lines if line["transform"] == transform]
+        again = [abs(np.log(line["again"]["median"])) for line in own if line["again"]]
+        print(f"\n{words}: {len(own)} layers; lowering and compiling, median over lax's {_median(own, 'compile'):.2f}; ")
+        print(f"A/A: half of the ratios within {100 * np.median(again):.1f} %, 95 % within {100 * np.quantile(again, 0.95):.1f} %")
+        print(f"temporary memory over 4 × lax's + 64 MiB: {sum(line['memory'] > 2**26 for line in own)} layers")
+        print("slower than lax (the interval wholly above 1/0.95):")
+        for line in sorted(own, key=lambda line: -line["ratio"]["median"]):
+            if line["ratio"]["low"] > 1 / 0.95:
+                print(f"  {line['network']} {line['layer']} {line['kind']} {line['ratio']['median']:.2f} {line['chose']}")
+
+
+def _median(lines: list[Line], key: str) -> float:
+    return float(np.median([line[key] for line in lines])) if lines else float("nan")
+
+
+if __name__ == "__main__":
+    main()
