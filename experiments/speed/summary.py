@@ -88,7 +88,9 @@ def main() -> None:
     """Print the tables of all runs beside this file, or of those named."""
     folders = [Path(word) for word in sys.argv[1:]] or sorted(path.parent for path in HERE.glob("*/results.jsonl"))
     lines = [line for folder in folders for line in pairs(folder)]
-    print("| | layers | × lax | × PyTorch | lax × PyTorch | layers, with gradients | × lax | × PyTorch | lax × PyTorch |")
+    print(
+        "| | layers | × lax | × PyTorch | lax × PyTorch | layers, with gradients | × lax | × PyTorch | lax × PyTorch |"
+    )
     print("| --- " * 9 + "|")
     for key in ("network", "kind"):
         for name in dict.fromkeys(sorted(line[key] for line in lines)):
@@ -98,13 +100,19 @@ def main() -> None:
     for transform, words in TRANSFORMS.items():
         own = [line for line in lines if line["transform"] == transform]
         again = [abs(np.log(line["again"]["median"])) for line in own if line["again"]]
-        print(f"\n{words}: {len(own)} layers; lowering and compiling, median over lax's {_median(own, 'compile'):.2f}; ")
-        print(f"A/A: half of the ratios within {100 * np.median(again):.1f} %, 95 % within {100 * np.quantile(again, 0.95):.1f} %")
+        print(
+            f"\n{words}: {len(own)} layers; lowering and compiling, median over lax's {_median(own, 'compile'):.2f}; "
+        )
+        print(
+            f"A/A: half of the ratios within {100 * np.median(again):.1f} %, 95 % within {100 * np.quantile(again, 0.95):.1f} %"
+        )
         print(f"temporary memory over 4 × lax's + 64 MiB: {sum(line['memory'] > 2**26 for line in own)} layers")
         print("slower than lax (the interval wholly above 1/0.95):")
         for line in sorted(own, key=lambda line: -line["ratio"]["median"]):
             if line["ratio"]["low"] > 1 / 0.95:
-                print(f"  {line['network']} {line['layer']} {line['kind']} {line['ratio']['median']:.2f} {line['chose']}")
+                print(
+                    f"  {line['network']} {line['layer']} {line['kind']} {line['ratio']['median']:.2f} {line['chose']}"
+                )
 
 
 def _median(lines: list[Line], key: str) -> float:

@@ -93,6 +93,20 @@ def pad_input(x: jax.Array, geometry: Geometry) -> jax.Array:
     return lax.pad(x, jnp.zeros((), x.dtype), config)
 
 
+def summed_first(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> tuple[jax.Array, jax.Array]:
+    """Lay out what is summed first: x `[c, *padded, G, N]` and kernel `[c, *k, G, o]`.
+
+    A kernel's gradient has its operands so before they are called x and kernel. It is padded last, for XLA moves no
+    transpose past padding: those that cancel would be done.
+    """
+    x = jnp.moveaxis(x.reshape(*x.shape[:-1], geometry.groups, -1), (-1, 0), (0, -1))
+    holes = (e - 1 for e in geometry.input_dilation)
+    space = zip(geometry.low, geometry.high, holes, strict=True)
+    padded = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *space, (0, 0, 0), (0, 0, 0)])
+    kernel = jnp.moveaxis(kernel, -2, 0)
+    return padded, kernel.reshape(*kernel.shape[:-1], geometry.groups, -1)
+
+
 def taps(geometry: Geometry) -> Iterator[tuple[int, ...]]:
     """Yield every tap t of the window, last axis fastest."""
     return itertools.product(*map(range, geometry.window))

@@ -23,6 +23,7 @@ from jconv.formulations._base import (
     dynamic_tap_slice,
     pad_input,
     product,
+    summed_first,
     tap_slice,
     tap_starts,
     taps,
@@ -66,10 +67,7 @@ def conv_patches(
 def _by_position(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: Any, dtype: Any) -> jax.Array:
     """Gather one window per output position where these are fewer than taps, as for a kernel's gradient."""
     batch, groups, axes = x.shape[0], geometry.groups, len(geometry.window)
-    # What is summed comes first, x [c, *L, G, N] and kernel [c, *k, G, o]: a kernel's gradient has its operands so.
-    padded = pad_input(x, geometry)
-    padded = jnp.moveaxis(padded.reshape(*padded.shape[:-1], groups, -1), (-1, 0), (0, -1))
-    kernel = jnp.moveaxis(kernel.reshape(*kernel.shape[:-1], groups, -1), -3, 0)
+    padded, kernel = summed_first(x, kernel, geometry)
     windows = []
     for position in np.ndindex(*geometry.output_size):
         steps = zip(geometry.stride, position, geometry.extent, geometry.dilation, strict=True)

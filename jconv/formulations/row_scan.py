@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import UNROLLED_TAPS, Formulation, accumulator, open_sizes, pad_input
+from jconv.formulations._base import UNROLLED_TAPS, Formulation, accumulator, open_sizes, summed_first
 from jconv.geometry import Geometry
 
 
@@ -23,21 +23,21 @@ def conv_row_scan(
     x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
     """Accumulate all outputs row after row of the window."""
-    dtype, groups = accumulator(x.dtype, preferred_element_type), geometry.groups
+    dtype = accumulator(x.dtype, preferred_element_type)
     first, rows = geometry.stride[0], geometry.output_size[0]
     batch, out = x.shape[0], kernel.shape[-1]
-    # What is summed comes first, x [c, *L, G, N] and kernel [c, *k, G, o]: a kernel's gradient has its operands so.
-    padded = pad_input(x, geometry)
-    padded = jnp.moveaxis(padded.reshape(*padded.shape[:-1], groups, -1), (-1, 0), (0, -1))
-    kernel = jnp.moveaxis(kernel.reshape(*kernel.shape[:-1], groups, -1), -3, 0)
+    padded, kernel = summed_first(x, kernel, geometry)
+    one = batch == 1 and out == geometry.groups
+    if one:  # without axes of one entry at the end, the groups are what processors take as vectors
+        padded, kernel = padded[..., 0], kernel[..., 0]
     steps, extent = geometry.dilation[1:], geometry.extent[1:]
 
     def meet(window: jax.Array, row: jax.Array) -> jax.Array:
         """[c, *k', G, N] × [c, *k', G, o] → [G, N, o]."""
-        summed = tuple(range(row.ndim - 2))
-        if batch == 1 and row.shape[-1] == 1:
-            return jnp.sum(window.astype(dtype) * row.astype(dtype), summed)[..., None]
-        dims = ((summed, summed), ((row.ndim - 2,), (row.ndim - 2,)))
+        summed = tuple(range(1 + len(steps)))
+        if one:
+            return jnp.sum(window.astype(dtype) * row.astype(dtype), summed)[:, None, None]
+        dims = ((summed, summed), ((len(summed),), (len(summed),)))
         return lax.dot_general(window, row, dims, precision=precision, preferred_element_type=dtype)
 
     def position(block: jax.Array, row: jax.Array, start: tuple[Any, ...]) -> jax.Array:
