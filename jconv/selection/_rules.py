@@ -79,7 +79,7 @@ def _kernel_gradient(problem: Problem) -> tuple[str, str] | None:
     if max(g.input_dilation) > 1 and convolutions(g) <= MOST_PHASES:
         return "phases", "XLA on cpu multiplies by the zeros of input dilation"
     depth = problem.in_channels // g.groups  # the batch, of a kernel's gradient
-    if problem.out_channels == g.groups and problem.positions > 25 and depth > 1:
+    if g.groups == problem.out_channels > 1 and problem.positions > 25 and depth > 1:
         return "fft", "the gradient of a depthwise kernel of many taps: spectra do not grow with them"
     if g.groups > 1:
         return "row_scan", "the gradient of a grouped kernel: row after row, each position one product"
