@@ -100,12 +100,9 @@ def main() -> None:
     for transform, words in TRANSFORMS.items():
         own = [line for line in lines if line["transform"] == transform]
         again = [abs(np.log(line["again"]["median"])) for line in own if line["again"]]
-        print(
-            f"\n{words}: {len(own)} layers; lowering and compiling, median over lax's {_median(own, 'compile'):.2f}; "
-        )
-        print(
-            f"A/A: half of the ratios within {100 * np.median(again):.1f} %, 95 % within {100 * np.quantile(again, 0.95):.1f} %"
-        )
+        half, most = (100 * np.quantile(again, share) for share in (0.5, 0.95))
+        print(f"\n{words}: {len(own)} layers; lowering and compiling, median over lax's {_median(own, 'compile'):.2f}")
+        print(f"A/A: half of the ratios within {half:.1f} %, 95 % within {most:.1f} %")
         print(f"temporary memory over 4 × lax's + 64 MiB: {sum(line['memory'] > 2**26 for line in own)} layers")
         print("slower than lax (the interval wholly above 1/0.95):")
         for line in sorted(own, key=lambda line: -line["ratio"]["median"]):

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from jconv.costs import Cost, Problem, direct_cost
 from jconv.formulations._base import UNROLLED_TAPS, Formulation, accumulator, open_sizes, shifted_sum
-from jconv.formulations._xla import xla_conv
+from jconv.formulations.overhang import conv_overhang
 from jconv.geometry import Geometry
 
 
@@ -83,7 +83,7 @@ def conv_phases(
     axes, dtype = len(geometry.window), accumulator(x.dtype, preferred_element_type)
     phases = [axis_phases(geometry, axis) for axis in range(axes)]
     elementwise = kernel.shape[-2] == 1 and x.shape[-1] == geometry.groups == kernel.shape[-1]
-    convolve = shifted_sum if elementwise and math.prod(geometry.window) <= UNROLLED_TAPS else xla_conv
+    convolve = shifted_sum if elementwise and math.prod(geometry.window) <= UNROLLED_TAPS else conv_overhang
 
     def outputs(chosen: tuple[tuple[int, list[Part]], ...]) -> jax.Array:
         axis = len(chosen)
