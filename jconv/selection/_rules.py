@@ -45,14 +45,13 @@ def rule(problem: Problem) -> tuple[str, str] | None:
         return "shifts", "groups of small images: one batched product a tap"
     if len(g.window) == 1 and problem.taps > UNROLLED_TAPS:
         return "fft", "a long filter: spectra do not grow with it"
-    if problem.taps == 1 and max(*g.stride, *g.input_dilation) == 1:
+    small = problem.in_channels <= 32 and problem.batch * problem.positions <= 1024
+    if problem.taps == 1 and max(*g.stride, *g.input_dilation) == 1 and not small:
         return "patches", "pointwise: it is a matrix product"
     if g.groups == 1 and g.stride == g.window and max(*g.dilation, *g.input_dilation) == 1:
         if depth <= 4:
             return "space_to_depth", "patches of few channels that do not overlap: one matrix product"
         return "patches", "the windows do not overlap: it is a matrix product"
-    if spread and problem.taps > 16:
-        return "phases", "XLA on cpu multiplies by the zeros of input dilation"
     if g.groups == 1 and len(g.window) == 2 and problem.taps > 1 and unpadded(g) and max(g.input_dilation) == 1:
         return "overhang", "XLA on cpu takes a slower way where there is no padding"
     return None
