@@ -34,8 +34,8 @@ def install(*platforms: str) -> None:
     formulation that `jconv.explain` names. What the choice leaves to XLA is compiled as ever. `with
     installed(False):` switches it off for a block, `jconv.conv(…, formulation="direct")` for a call.
 
-    Results are those of XLA to rounding. Where `fft` is taken, for large windows and long filters, errors are as it
-    states them, and one inf or NaN spreads over its example.
+    Results are those of XLA to rounding. Where `fft` is taken, for large windows and long filters, and `winograd`, for
+    3×3 windows of many channels, errors are as they state them, and one inf or NaN spreads over its example or tile.
 
     Args:
         *platforms: Of "cpu", "cuda", "rocm", "tpu"; by default "cpu", the one with measured rules.

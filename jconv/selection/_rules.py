@@ -48,7 +48,7 @@ def rule(problem: Problem) -> tuple[str, str] | None:
     small = problem.in_channels <= 32 and problem.batch * problem.positions <= 1024
     if problem.taps == 1 and max(*g.stride, *g.input_dilation) == 1 and not small:
         return "patches", "pointwise: it is a matrix product"
-    if g.groups == 1 and g.stride == g.window and max(*g.dilation, *g.input_dilation) == 1:
+    if g.groups == 1 and g.stride == g.window and problem.taps > 1 and max(*g.dilation, *g.input_dilation) == 1:
         if depth <= 4:
             return "space_to_depth", "patches of few channels that do not overlap: one matrix product"
         return "patches", "the windows do not overlap: it is a matrix product"

@@ -1,0 +1,105 @@
+"""Time training steps of plain Flax networks with `jconv.install()` and without, one alone and four in a scan.
+
+python experiments/speed/steps.py          every network
+python experiments/speed/steps.py unet     one
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from models import NETWORKS
+
+import jconv
+from jconv import _timing
+from jconv.lab import record
+
+HERE = Path(__file__).parent
+STEPS = 4
+OFF, ON, AGAIN = "lax", "install", "lax again"
+
+
+def programs(name: str) -> tuple[dict[str, Callable[[Any], Any]], Any]:
+    """Return a training step and four in a scan, functions of a network's state, and its first state."""
+    model, shape = NETWORKS[name]
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.standard_normal(shape), jnp.float32)
+    variables = jax.jit(model.init)(jax.random.key(0), x)
+    logits = jax.eval_shape(lambda v: model.apply(v, x, mutable=["batch_stats"])[0], variables).shape
+    labels = jnp.asarray(rng.integers(0, logits[-1], logits[:-1]))
+    optimizer = optax.sgd(1e-3)
+    rest = {key: value for key, value in variables.items() if key != "params"}
+
+    def loss(params: Any, rest: Any) -> tuple[jax.Array, Any]:
+        y, after = model.apply({"params": params, **rest}, x, mutable=["batch_stats"])
+        return optax.softmax_cross_entropy_with_integer_labels(y, labels).mean(), after
+
+    def step(state: Any) -> tuple[Any, jax.Array]:
+        params, rest, memory = state
+        (value, after), gradient = jax.value_and_grad(loss, has_aux=True)(params, rest)
+        updates, memory = optimizer.update(gradient, memory, params)
+        return (optax.apply_updates(params, updates), after, memory), value
+
+    state = (variables["params"], rest, optimizer.init(variables["params"]))
+    many = lambda state: lax.scan(lambda state, _: step(state), state, None, length=STEPS)  # noqa: E731
+    return {"step": step, f"{STEPS} steps in a scan": many}, state
+
+
+def compare(function: Callable[[Any], Any], state: Any) -> dict[str, Any]:
+    """Time a function with and without, in the same rounds, and say how far its loss and its new state differ."""
+    calls, results, compiling = {}, {}, {}
+    for name, on in ((OFF, False), (ON, True)):
+        with jconv.installed(on):
+            clock = _timing.timed(lambda: calls.update({name: jax.jit(function).lower(state).compile()}))  # noqa: B023
+            compiling[name] = clock()
+        results[name] = jax.block_until_ready(calls[name](state))
+    contenders = {
+        name: _timing.timed(lambda call=call: jax.block_until_ready(call(state))) for name, call in calls.items()
+    }
+    contenders[AGAIN] = contenders[OFF]
+    found = _timing.measure(
+        contenders,
+        rounds=20,
+        seconds=5.0,
+        rng=np.random.default_rng(0),
+        reference=OFF,
+        precision=_timing.PRECISION,
+        slow=20.0,
+    )
+    pairs = zip(*(jax.tree.leaves(results[name]) for name in (ON, OFF)), strict=True)
+    off = [float(jnp.abs(a - b).max() / jnp.maximum(jnp.abs(b).max(), 1e-6)) for a, b in pairs]
+    ratio = lambda name: _timing.paired_ratio(found[name].times, found[OFF].times)._asdict()  # noqa: E731
+    return {
+        "ratio": ratio(ON),
+        "again_ratio": ratio(AGAIN),
+        "largest_difference": max(off),
+        "compile_s": compiling,
+        "samples_s": {name: samples.times for name, samples in found.items()},
+    }
+
+
+def main() -> None:
+    """Write a file of lines for each network, one line a function, and what they were made on."""
+    folder = HERE / "steps"
+    folder.mkdir(exist_ok=True)
+    _ = (folder / record.ENVIRONMENT).write_text(record.encoded(record.describe_machine()) + "\n")
+    wanted = sys.argv[1:] or list(NETWORKS)
+    for name in wanted:
+        lines = []
+        functions, state = programs(name)
+        for words, function in functions.items():
+            line = {"network": name, "pictures": NETWORKS[name][1], "function": words} | compare(function, state)
+            ratio = line["ratio"]
+            print(f"{name}, {words}: {1 / ratio['median']:.2f} times as fast", flush=True)
+            lines.append(record.encoded(line) + "\n")
+        _ = (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
