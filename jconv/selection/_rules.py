@@ -1,8 +1,8 @@
 """The written rules, the first that fits; elsewhere XLA's own is the default.
 
-They follow races of the formulations on layers of the networks in `jconv/lab/networks`, float32, batch 4, on 2 cores
-of an Intel Xeon with jax 0.10.2. No records of these races are kept yet, so no figure stands here. By what a problem
-looks like when it is lowered: a kernel's gradient is a window as large as the image with few positions.
+They follow races of the formulations on layers of the networks in `jconv/lab/networks`, float32, batch 1 to 8, on 2
+cores of an Intel Xeon with jax 0.10.2; what comes of them is recorded in `experiments/speed`. By what a problem looks
+like when it is lowered: a kernel's gradient is a window as large as the image with few positions.
 """
 
 import math
@@ -13,11 +13,13 @@ from jconv.formulations.lanes import UNROLLED
 from jconv.formulations.overhang import unpadded
 from jconv.formulations.phases import convolutions
 from jconv.formulations.winograd import OUTPUTS
+from jconv.geometry import Geometry
 
 MOST_PHASES = 16  # above this many convolutions in one program, compilation costs more than zeros do
 FEW = 64  # positions of a kernel's gradient, at most
 FEW_TILES, TILES = 32, 128  # for groups and volumes, and else: fewer do not pay the kernel's transform
 CACHED = 2048  # tiles of few channels, at most: more pass through memory three times
+LONG = 64  # times a filter's length, above which a series is cut into tiles
 LANES = 64  # products of input and output channels in a group, at most
 
 
@@ -44,7 +46,7 @@ def rule(problem: Problem) -> tuple[str, str] | None:
     if g.groups > 1 and problem.positions <= 196 and problem.taps <= UNROLLED_TAPS:
         return "shifts", "groups of small images: one batched product a tap"
     if len(g.window) == 1 and problem.taps > UNROLLED_TAPS:
-        return "fft", "a long filter: spectra do not grow with it"
+        return _long_filter(g)
     small = problem.in_channels <= 32 and problem.batch * problem.positions <= 1024
     if problem.taps == 1 and max(*g.stride, *g.input_dilation) == 1 and not small:
         return "patches", "pointwise: it is a matrix product"
@@ -89,11 +91,18 @@ def _kernel_gradient(problem: Problem) -> tuple[str, str] | None:
     return None
 
 
+def _long_filter(geometry: Geometry) -> tuple[str, str]:
+    """Many taps: spectra, of the whole or of tiles."""
+    if len(geometry.window) == 1 and geometry.input_size[0] > LONG * geometry.extent[0]:
+        return "overlap_add", "a long filter on a far longer series: spectra of tiles stay in the cache"
+    return "fft", "many taps: spectra do not grow with them"
+
+
 def _depthwise(problem: Problem) -> tuple[str, str] | None:
     """One channel per group."""
     g = problem.geometry
     if problem.taps > UNROLLED_TAPS:
-        return "fft", "one channel per group and a large window: spectra do not grow with it"
+        return _long_filter(g)
     if max(*g.stride, *g.input_dilation) > 1 and convolutions(g) <= MOST_PHASES and problem.out_channels == g.groups:
         return "phases", "one channel per group: multiply-adds of the taps that meet"
     return "shifts", "one channel per group: each tap is elementwise"
