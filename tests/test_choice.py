@@ -1,5 +1,7 @@
 """What `auto` takes: what `explain` says is what is lowered, within its bounds."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -13,10 +15,13 @@ def shaped(*shape, dtype="float32"):
 
 
 CASES = {
-    "dense": ((2, 8, 8, 4), (3, 3, 4, 4), {}, "direct", 1),
+    "dense": ((2, 8, 8, 4), (3, 3, 4, 4), {"padding": "SAME"}, "direct", 1),
+    "unpadded": ((2, 18, 18, 4), (3, 3, 4, 4), {}, "overhang", 1),
+    "tiles": ((2, 32, 32, 64), (3, 3, 64, 64), {"padding": "SAME"}, "winograd", 0),
+    "long series": ((1, 10000, 1), (129, 1, 1), {}, "overlap_add", 0),
     "depthwise": ((2, 8, 8, 4), (3, 3, 1, 8), {"groups": 4}, "shifts", 0),
-    "dilated input": ((2, 8, 8, 4), (5, 5, 4, 4), {"input_dilation": 2}, "phases", 4),
-    "many phases": ((2, 8, 8, 4), (16, 16, 4, 4), {"input_dilation": 16}, "direct", 1),
+    "dilated input": ((2, 8, 8, 32), (5, 5, 16, 32), {"input_dilation": 2, "groups": 2}, "phases", 4),
+    "many phases": ((2, 8, 8, 32), (16, 16, 16, 32), {"input_dilation": 16, "groups": 2}, "direct", 1),
     "large depthwise": ((1, 40, 4), (129, 1, 4), {"groups": 4, "padding": "SAME"}, "direct", 1),
 }
 
@@ -31,8 +36,17 @@ def test_what_is_explained_is_lowered(x, kernel, arguments, name, convolutions):
         assert jconv.explain(shaped(*x), shaped(*kernel), platform=platform, **arguments).formulation == "direct"
 
 
+def test_an_overhang_pads_what_has_no_padding():
+    def text(**arguments):
+        convolve = functools.partial(jconv.conv, formulation="overhang", **arguments)
+        return jax.jit(convolve).lower(jnp.ones((1, 8, 8, 4)), jnp.ones((3, 3, 4, 4))).as_text()
+
+    assert "pad = [[0, 1], [0, 0]]" in text()
+    assert "pad = [[1, 1], [1, 1]]" in text(padding=1)
+
+
 def test_explanation_in_words():
-    large = jconv.explain(shaped(1, 300, 300, 3), shaped(3, 3, 3, 8), platform="cpu")
+    large = jconv.explain(shaped(1, 300, 300, 3), shaped(3, 3, 3, 8), platform="cpu", padding=1)
     assert set(large.refusals) == {"toeplitz", "circulant"}
     text = str(large)
     assert "auto takes direct on cpu: the default: no rule applies" in text

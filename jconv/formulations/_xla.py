@@ -111,3 +111,23 @@ def xla_conv(
         precision=precision,
         preferred_element_type=None if preferred_element_type == x.dtype else preferred_element_type,
     )
+
+
+def unpadded(geometry: Geometry) -> bool:
+    """Return whether no window of a convolution reaches beyond its input."""
+    return max(*geometry.low, *geometry.high) <= 0
+
+
+def longer(geometry: Geometry) -> Geometry:
+    """Return the geometry with one more output along the first axis."""
+    first, *rest = geometry.output_size
+    return replace(geometry, output_size=(first + 1, *rest))
+
+
+def conv_overhang(
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
+) -> jax.Array:
+    """Compute one output more along the first axis where there is no padding, and cut it off."""
+    more = longer(geometry) if unpadded(geometry) else geometry
+    y = xla_conv(x, kernel, more, precision=precision, preferred_element_type=preferred_element_type)
+    return y[:, : geometry.output_size[0]]

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from jconv.costs import Cost, Problem, direct_cost
 from jconv.formulations._base import UNROLLED_TAPS, Formulation, accumulator, open_sizes, shifted_sum
-from jconv.formulations.overhang import conv_overhang
+from jconv.formulations._xla import conv_overhang
 from jconv.geometry import Geometry
 
 

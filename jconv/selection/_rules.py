@@ -9,8 +9,8 @@ import math
 
 from jconv.costs import Problem
 from jconv.formulations._base import UNROLLED_TAPS, open_sizes
+from jconv.formulations._xla import unpadded
 from jconv.formulations.lanes import UNROLLED
-from jconv.formulations.overhang import unpadded
 from jconv.formulations.phases import convolutions
 from jconv.formulations.winograd import OUTPUTS
 from jconv.geometry import Geometry
