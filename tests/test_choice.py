@@ -36,6 +36,15 @@ def test_what_is_explained_is_lowered(x, kernel, arguments, name, convolutions):
         assert jconv.explain(shaped(*x), shaped(*kernel), platform=platform, **arguments).formulation == "direct"
 
 
+def test_integers_take_what_computes_them():
+    x, kernel = (8, 14, 14, 64), (3, 3, 16, 64)
+    taken = [
+        jconv.explain(shaped(*x, dtype=dtype), shaped(*kernel, dtype=dtype), padding=1, groups=4, platform="cpu")
+        for dtype in ("float32", "int32")
+    ]
+    assert [explanation.formulation for explanation in taken] == ["winograd", "shifts"]
+
+
 def test_an_overhang_pads_what_has_no_padding():
     def text(**arguments):
         convolve = functools.partial(jconv.conv, formulation="overhang", **arguments)

@@ -12,7 +12,7 @@ from jconv.formulations._base import UNROLLED_TAPS, open_sizes
 from jconv.formulations._xla import unpadded
 from jconv.formulations.lanes import UNROLLED
 from jconv.formulations.phases import convolutions
-from jconv.formulations.winograd import OUTPUTS
+from jconv.formulations.winograd import OUTPUTS, WINOGRAD
 from jconv.geometry import Geometry
 
 MOST_PHASES = 16  # above this many convolutions in one program, compilation costs more than zeros do
@@ -62,7 +62,12 @@ def rule(problem: Problem) -> tuple[str, str] | None:
 def _in_tiles(problem: Problem) -> bool:
     """Whether tiles of Winograd's pay: enough of them for the kernel's transform, and few enough for the cache."""
     g = problem.geometry
-    if g.window[-2:] != (3, 3) or max(g.window) > 3 or max(*g.stride, *g.dilation, *g.input_dilation) > 1:
+    if (
+        WINOGRAD.unsupported(problem)
+        or g.window[-2:] != (3, 3)
+        or max(g.window) > 3
+        or max(*g.stride, *g.dilation, *g.input_dilation) > 1
+    ):
         return False
     depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
     tiles = problem.batch * math.prod(-(-p // OUTPUTS[3]) for p in g.output_size[-2:])
