@@ -4,7 +4,7 @@
 
 Of a kernel's gradient the window is the output image and the positions are the few taps: the scan goes down the image
 once, its rows stay in the cache, and each position is one product (elementwise where a group has one channel).
-Cost: the direct multiplications, no patches.
+Cost: the direct multiplications, no patches; the outputs once for each row.
 """
 
 import itertools
@@ -15,14 +15,16 @@ import jax.numpy as jnp
 from jax import lax
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import UNROLLED_TAPS, Formulation, accumulator, open_sizes, summed_first
+from jconv.formulations._base import Formulation, accumulator, open_sizes, summed_first
 from jconv.geometry import Geometry
+
+UNROLLED = 25  # positions of products, at most: together they find a row in the cache, but take longer to compile
 
 
 def conv_row_scan(
     x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
-    """Accumulate all outputs row after row of the window."""
+    """Compute what each row of the window gives to all outputs, and sum."""
     dtype = accumulator(x.dtype, preferred_element_type)
     first, rows = geometry.stride[0], geometry.output_size[0]
     batch, out = x.shape[0], kernel.shape[-1]
@@ -52,20 +54,17 @@ def conv_row_scan(
     def outputs(t: Any) -> jax.Array:
         block = lax.dynamic_slice_in_dim(padded, t * geometry.dilation[0], first * (rows - 1) + 1, 1)
         row = lax.dynamic_index_in_dim(kernel, t, 1, keepdims=False)
-        if len(starts) > UNROLLED_TAPS:
+        if one or len(starts) > UNROLLED:
             return lax.map(lambda start: position(block, row, tuple(start)), jnp.asarray(starts))
         return jnp.stack([position(block, row, start) for start in starts])
 
-    def add(total: jax.Array, t: jax.Array) -> tuple[jax.Array, None]:
-        return total + outputs(t), None
-
-    y, _ = lax.scan(add, outputs(0), jnp.arange(1, geometry.window[0]))  # [P, G, N, o]
+    y = jnp.sum(lax.map(outputs, jnp.arange(geometry.window[0])), 0)  # [P, G, N, o]
     y = jnp.transpose(y, (2, 0, 1, 3)).reshape(batch, len(starts), out)  # in two steps: the batch may be sharded
     return y.reshape(batch, *geometry.output_size, out).astype(preferred_element_type)
 
 
 def _cost(problem: Problem) -> Cost:
-    outputs = problem.batch * problem.positions * problem.out_channels
+    outputs = problem.batch * problem.positions * problem.out_channels * problem.geometry.window[0]
     elements = 2 * problem.padded_elements + outputs
     return direct_cost(problem)._replace(intermediate_bytes=elements * problem.itemsize)
 
