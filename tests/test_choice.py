@@ -22,6 +22,15 @@ CASES = {
     "depthwise": ((2, 8, 8, 4), (3, 3, 1, 8), {"groups": 4}, "shifts", 0),
     "dilated input": ((2, 8, 8, 32), (5, 5, 16, 32), {"input_dilation": 2, "groups": 2}, "phases", 4),
     "many phases": ((2, 8, 8, 32), (16, 16, 16, 32), {"input_dilation": 16, "groups": 2}, "direct", 1),
+    "image filter": ((1, 64, 64, 1), (5, 5, 1, 1), {"padding": "SAME"}, "shifts", 0),
+    "small image filter": ((1, 32, 32, 1), (5, 5, 1, 1), {"padding": "SAME"}, "direct", 1),
+    "large image filter": ((1, 64, 64, 1), (15, 15, 1, 1), {"padding": "SAME"}, "fft", 0),
+    "few channels": ((1, 64, 64, 3), (3, 3, 3, 16), {"padding": "SAME"}, "lanes", 0),
+    "stem": ((1, 64, 64, 3), (3, 3, 3, 32), {"stride": 2, "padding": 1}, "space_to_depth", 1),
+    "large kernel": ((1, 7, 7, 128), (3, 3, 128, 64), {"padding": 1}, "patches", 0),
+    "deep dilated input": ((1, 8, 8, 256), (4, 4, 256, 8), {"input_dilation": 2}, "phases", 4),
+    "volume": ((1, 6, 6, 6, 16), (3, 3, 3, 16, 16), {}, "shifts", 0),
+    "dilated volume": ((1, 6, 6, 6, 8), (2, 2, 2, 8, 16), {"input_dilation": 2}, "phases", 8),
     "large depthwise": ((1, 40, 4), (129, 1, 4), {"groups": 4, "padding": "SAME"}, "direct", 1),
 }
 
@@ -55,7 +64,7 @@ def test_an_overhang_pads_what_has_no_padding():
 
 
 def test_explanation_in_words():
-    large = jconv.explain(shaped(1, 300, 300, 3), shaped(3, 3, 3, 8), platform="cpu", padding=1)
+    large = jconv.explain(shaped(1, 150, 150, 3), shaped(3, 3, 3, 32), platform="cpu", padding=1)
     assert set(large.refusals) == {"toeplitz", "circulant"}
     text = str(large)
     assert "auto takes direct on cpu: the default: no rule applies" in text

@@ -20,7 +20,7 @@ from jax import lax
 
 from jconv.costs import Cost, Problem, direct_cost
 from jconv.formulations._base import Formulation, accumulator, open_sizes, pad_input, product
-from jconv.formulations._xla import xla_conv
+from jconv.formulations._xla import conv_overhang
 from jconv.geometry import Geometry
 
 
@@ -53,7 +53,7 @@ def conv_space_to_depth(
         rows = kernel.reshape(1, *kernel.shape[-2:])
         y = product(x_folded[..., None, :], rows, groups, precision=precision, preferred_element_type=dtype)
     else:
-        y = xla_conv(x_folded, kernel, flat, precision=precision, preferred_element_type=dtype)
+        y = conv_overhang(x_folded, kernel, flat, precision=precision, preferred_element_type=dtype)
     return y.astype(preferred_element_type)
 
 

@@ -21,6 +21,10 @@ FEW_TILES, TILES = 32, 128  # for groups and volumes, and else: fewer do not pay
 CACHED = 2048  # tiles of few channels, at most: more pass through memory three times
 LONG = 64  # times a filter's length, above which a series is cut into tiles
 LANES = 64  # products of input and output channels in a group, at most
+WIDTH = 16  # outputs of one group of few channels, at most: more fill XLA's products
+SMALL = 1024  # positions of all images, at most, where only large kernels are worth a choice
+VOLUMES = 1024  # products of channels that one row of a volume meets at each position, at most
+DEEP = 256  # channels of an image with zeros in between, at least: with fewer the weaving of the phases shows
 
 
 def rule(problem: Problem) -> tuple[str, str] | None:
@@ -28,34 +32,74 @@ def rule(problem: Problem) -> tuple[str, str] | None:
     if problem.platform != "cpu":
         return None
     g = problem.geometry
-    depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
+    depth = problem.in_channels // g.groups
     if open_sizes(problem):
         one_channel = g.groups > 1 and depth == 1 and problem.taps <= UNROLLED_TAPS
         return ("shifts", "one channel per group: each tap is elementwise") if one_channel else None
     if problem.positions <= FEW and problem.taps > problem.positions:
         return _kernel_gradient(problem)
-    if g.groups > 1 and depth == 1:
+    if depth == 1 and (g.groups > 1 or (problem.out_channels <= WIDTH and not _small(problem))):
         return _depthwise(problem)
-    spread = max(g.input_dilation) > 1 and convolutions(g) <= MOST_PHASES
-    if g.groups > 1 and depth * width <= LANES and problem.taps * depth <= UNROLLED:
-        return "lanes", "few channels per group: the groups fill the vectors"
-    if g.groups > 1 and spread:
-        return "phases", "XLA on cpu multiplies by the zeros of input dilation"
+    if convolutions_apart := _apart(problem):
+        return convolutions_apart
+    if _few_channels(problem):
+        return "lanes", "few channels: they do not fill a matrix product, and the outputs or groups fill the vectors"
     if _in_tiles(problem):
         return "winograd", "3×3 at stride 1: transformed tiles need a quarter of the products"
     if g.groups > 1 and problem.positions <= 196 and problem.taps <= UNROLLED_TAPS:
         return "shifts", "groups of small images: one batched product a tap"
     if len(g.window) == 1 and problem.taps > UNROLLED_TAPS:
         return _long_filter(g)
-    small = problem.in_channels <= 32 and problem.batch * problem.positions <= 1024
-    if problem.taps == 1 and max(*g.stride, *g.input_dilation) == 1 and not small:
-        return "patches", "pointwise: it is a matrix product"
-    if g.groups == 1 and g.stride == g.window and problem.taps > 1 and max(*g.dilation, *g.input_dilation) == 1:
+    if g.groups == 1 and max(g.input_dilation) == 1:
+        return _dense(problem)
+    return None
+
+
+def _dense(problem: Problem) -> tuple[str, str] | None:
+    """One group, no zeros between the inputs."""
+    g, depth, width = problem.geometry, problem.in_channels, problem.out_channels
+    if problem.taps == 1 and max(g.stride) == 1:
+        return None if depth <= 32 and _small(problem) else ("patches", "pointwise: it is a matrix product")
+    if g.stride == g.window and problem.taps > 1 and max(g.dilation) == 1:
         if depth <= 4:
             return "space_to_depth", "patches of few channels that do not overlap: one matrix product"
         return "patches", "the windows do not overlap: it is a matrix product"
-    if g.groups == 1 and len(g.window) == 2 and problem.taps > 1 and unpadded(g) and max(g.input_dilation) == 1:
+    if len(g.window) == 2 and 3 <= depth <= 4 and min(g.stride) > 1 and max(g.extent) <= 3:
+        return "space_to_depth", "a stem of few channels: a block of the stride has enough of them"
+    if len(g.window) == 3 and 1 < problem.taps <= UNROLLED_TAPS:
+        return "shifts", "XLA on cpu is slow on volumes: one product a tap"
+    if len(g.window) == 2 and problem.taps > 1 and problem.positions <= FEW and depth >= 128 and width >= FEW:
+        return "patches", "a small image and a large kernel: one matrix product"
+    if len(g.window) == 2 and problem.taps > 1 and unpadded(g):
         return "overhang", "XLA on cpu takes a slower way where there is no padding"
+    return None
+
+
+def _few_channels(problem: Problem) -> bool:
+    """Whether a multiply-add per tap and channel pays: few in a program, for a handful of channels in each group."""
+    g = problem.geometry
+    depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
+    if depth * width > LANES or problem.taps * depth > UNROLLED:
+        return False
+    if g.groups > 1:
+        return True
+    return problem.taps > 1 and not _small(problem) and (width <= WIDTH or len(g.window) == 3)
+
+
+def _small(problem: Problem) -> bool:
+    """Whether a call is over before anything pays."""
+    return problem.batch * problem.positions <= SMALL
+
+
+def _apart(problem: Problem) -> tuple[str, str] | None:
+    """Zeros between the inputs, where the convolutions that leave them out pay."""
+    g = problem.geometry
+    if max(g.input_dilation) == 1 or convolutions(g) > MOST_PHASES:
+        return None
+    if g.groups > 1 and _few_channels(problem):
+        return None
+    if g.groups > 1 or problem.in_channels >= DEEP or len(g.window) == 3:
+        return "phases", "XLA on cpu multiplies by the zeros of input dilation"
     return None
 
 
@@ -71,7 +115,9 @@ def _in_tiles(problem: Problem) -> bool:
         return False
     depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
     tiles = problem.batch * math.prod(-(-p // OUTPUTS[3]) for p in g.output_size[-2:])
-    if len(g.window) == 3 or g.groups > 1:
+    if len(g.window) == 3:
+        return tiles >= FEW_TILES
+    if g.groups > 1:
         return min(depth, width) >= 8 and tiles >= FEW_TILES
     return min(depth, width) >= LANES and tiles >= TILES and (depth > LANES or tiles <= CACHED)
 
@@ -89,6 +135,8 @@ def _kernel_gradient(problem: Problem) -> tuple[str, str] | None:
         return "fft", "the gradient of a depthwise kernel of many taps: spectra do not grow with them"
     if g.groups > 1:
         return "row_scan", "the gradient of a grouped kernel: row after row, each position one product"
+    if len(g.window) == 3 and depth == 1 and problem.batch * problem.out_channels <= VOLUMES:
+        return "row_scan", "the gradient of one volume's kernel: row after row, each position one product"
     if problem.positions == 1:
         return "patches", "the gradient of a pointwise kernel: it is a matrix product"
     if max(g.dilation) > 1 and problem.batch >= 128 and problem.taps <= FEW:
