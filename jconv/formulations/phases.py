@@ -18,9 +18,18 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import UNROLLED_TAPS, Formulation, accumulator, open_sizes, shifted_sum
+from jconv.formulations._base import (
+    UNROLLED_TAPS,
+    Formulation,
+    accumulator,
+    open_sizes,
+    pad_input,
+    product,
+    shifted_sum,
+)
 from jconv.formulations._xla import conv_overhang
 from jconv.geometry import Geometry
 
@@ -82,8 +91,8 @@ def conv_phases(
     """Compute every output phase by its stride-1 convolutions, then interleave the phases axis by axis."""
     axes, dtype = len(geometry.window), accumulator(x.dtype, preferred_element_type)
     phases = [axis_phases(geometry, axis) for axis in range(axes)]
-    elementwise = kernel.shape[-2] == 1 and x.shape[-1] == geometry.groups == kernel.shape[-1]
-    convolve = shifted_sum if elementwise and math.prod(geometry.window) <= UNROLLED_TAPS else conv_overhang
+    one_channel = kernel.shape[-2] == 1 and x.shape[-1] == geometry.groups == kernel.shape[-1]
+    elementwise = shifted_sum if math.prod(geometry.window) <= UNROLLED_TAPS else conv_overhang
 
     def outputs(chosen: tuple[tuple[int, list[Part]], ...]) -> jax.Array:
         axis = len(chosen)
@@ -105,16 +114,24 @@ def conv_phases(
                 low=tuple(p.low for p in part),
                 groups=geometry.groups,
             )
-            total += convolve(
-                x[:, *(p.entries for p in part)],
-                kernel[*(p.taps for p in part)],
-                flat,
-                precision=precision,
-                preferred_element_type=dtype,
-            )
+            met, rows = x[:, *(p.entries for p in part)], kernel[*(p.taps for p in part)]
+            convolve = elementwise if one_channel else one_window if math.prod(sizes) == 1 else conv_overhang
+            total += convolve(met, rows, flat, precision=precision, preferred_element_type=dtype)
         return total
 
     return outputs(()).astype(preferred_element_type)
+
+
+def one_window(
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
+) -> jax.Array:
+    """Convolve to one output, as of a transposed kernel's gradient: one product over the whole window."""
+    padded = pad_input(x, geometry)
+    window = lax.slice(padded, (0,) * padded.ndim, padded.shape, (1, *geometry.dilation, 1))
+    window = window.reshape(x.shape[0], -1, x.shape[-1])
+    rows = kernel.reshape(-1, *kernel.shape[-2:])
+    y = product(window, rows, geometry.groups, precision=precision, preferred_element_type=preferred_element_type)
+    return y.reshape(x.shape[0], *geometry.output_size, -1)
 
 
 def interleave(parts: list[jax.Array], axis: int) -> jax.Array:
@@ -126,7 +143,7 @@ def interleave(parts: list[jax.Array], axis: int) -> jax.Array:
     rest = [[(0, 0)] * axis + [(0, longest - part.shape[axis])] + [(0, 0)] * (part.ndim - axis - 1) for part in parts]
     woven = jnp.stack([jnp.pad(part, pad) for part, pad in zip(parts, rest, strict=True)], axis=axis + 1)
     woven = woven.reshape(*woven.shape[:axis], -1, *woven.shape[axis + 2 :])
-    return jax.lax.slice_in_dim(woven, 0, size, axis=axis)
+    return lax.slice_in_dim(woven, 0, size, axis=axis)
 
 
 def _cost(problem: Problem) -> Cost:

@@ -18,10 +18,12 @@ from jconv.geometry import Geometry
 MOST_PHASES = 16  # above this many convolutions in one program, compilation costs more than zeros do
 FEW = 64  # positions of a kernel's gradient, at most
 FEW_TILES, TILES = 32, 128  # for groups and volumes, and else: fewer do not pay the kernel's transform
+KERNEL = 2**16  # products of channels of a volume's kernel, from which its transform wants as many tiles as an image's
 CACHED = 2048  # tiles of few channels, at most: more pass through memory three times
 LONG = 64  # times a filter's length, above which a series is cut into tiles
-LANES = 64  # products of input and output channels in a group, at most
-WIDTH = 16  # outputs of one group of few channels, at most: more fill XLA's products
+LANES = 72  # products of input and output channels in a group, at most
+WIDTH = 24  # outputs of one group of few channels, at most: XLA is at its best with 32
+HEAVY = 2**19  # entries of the images of a gradient by the kernel, at least
 SMALL = 1024  # positions of all images, at most, where only large kernels are worth a choice
 VOLUMES = 1024  # products of channels that one row of a volume meets at each position, at most
 DEEP = 256  # channels of an image with zeros in between, at least: with fewer the weaving of the phases shows
@@ -58,13 +60,13 @@ def rule(problem: Problem) -> tuple[str, str] | None:
 def _dense(problem: Problem) -> tuple[str, str] | None:
     """One group, no zeros between the inputs."""
     g, depth, width = problem.geometry, problem.in_channels, problem.out_channels
-    if problem.taps == 1 and max(g.stride) == 1:
+    if problem.taps == 1 and max(g.stride) == 1 and len(g.window) > 1:
         return None if depth <= 32 and _small(problem) else ("patches", "pointwise: it is a matrix product")
     if g.stride == g.window and problem.taps > 1 and max(g.dilation) == 1:
         if depth <= 4:
             return "space_to_depth", "patches of few channels that do not overlap: one matrix product"
         return "patches", "the windows do not overlap: it is a matrix product"
-    if len(g.window) == 2 and 3 <= depth <= 4 and min(g.stride) > 1 and max(g.extent) <= 3:
+    if len(g.window) == 2 and 3 <= depth <= 4 and width <= 32 and min(g.stride) > 1 and max(g.extent) <= 3:
         return "space_to_depth", "a stem of few channels: a block of the stride has enough of them"
     if len(g.window) == 3 and 1 < problem.taps <= UNROLLED_TAPS:
         return "shifts", "XLA on cpu is slow on volumes: one product a tap"
@@ -83,7 +85,9 @@ def _few_channels(problem: Problem) -> bool:
         return False
     if g.groups > 1:
         return True
-    return problem.taps > 1 and not _small(problem) and (width <= WIDTH or len(g.window) == 3)
+    if problem.taps == 1 or _small(problem):
+        return False
+    return width <= WIDTH or len(g.window) == 3 or (width > 32 and problem.taps <= 9)
 
 
 def _small(problem: Problem) -> bool:
@@ -114,12 +118,12 @@ def _in_tiles(problem: Problem) -> bool:
     ):
         return False
     depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
-    tiles = problem.batch * math.prod(-(-p // OUTPUTS[3]) for p in g.output_size[-2:])
+    tiles = problem.batch * math.prod(g.output_size[:-2]) * math.prod(-(-p // OUTPUTS[3]) for p in g.output_size[-2:])
     if len(g.window) == 3:
-        return tiles >= FEW_TILES
+        return tiles >= (FEW_TILES if depth * width < KERNEL else TILES)
     if g.groups > 1:
         return min(depth, width) >= 8 and tiles >= FEW_TILES
-    return min(depth, width) >= LANES and tiles >= TILES and (depth > LANES or tiles <= CACHED)
+    return min(depth, width) >= FEW and tiles >= TILES and (min(depth, width) > FEW or tiles <= CACHED)
 
 
 def _kernel_gradient(problem: Problem) -> tuple[str, str] | None:
@@ -131,17 +135,24 @@ def _kernel_gradient(problem: Problem) -> tuple[str, str] | None:
     if max(g.input_dilation) > 1 and convolutions(g) <= MOST_PHASES:
         return "phases", "XLA on cpu multiplies by the zeros of input dilation"
     depth = problem.in_channels // g.groups  # the batch, of a kernel's gradient
-    if g.groups == problem.out_channels > 1 and problem.positions > 25 and depth > 1:
-        return "fft", "the gradient of a depthwise kernel of many taps: spectra do not grow with them"
+    if g.groups == problem.out_channels > 1 and problem.positions > 25:
+        return "fft", "a depthwise kernel of many taps, or its gradient: spectra do not grow with them"
     if g.groups > 1:
         return "row_scan", "the gradient of a grouped kernel: row after row, each position one product"
     if len(g.window) == 3 and depth == 1 and problem.batch * problem.out_channels <= VOLUMES:
         return "row_scan", "the gradient of one volume's kernel: row after row, each position one product"
     if problem.positions == 1:
         return "patches", "the gradient of a pointwise kernel: it is a matrix product"
+    if g.groups == 1 and max(g.output_size) <= 3 and _heavy(problem):
+        return "sliding", "the gradient of a kernel by a large image: each position one product"
     if max(g.dilation) > 1 and problem.batch >= 128 and problem.taps <= FEW:
         return "patches", "the gradient of a strided kernel: one matrix product"
     return None
+
+
+def _heavy(problem: Problem) -> bool:
+    """Whether the images that a kernel's gradient sums over leave the cache."""
+    return problem.batch >= FEW and problem.batch * problem.in_channels * problem.taps >= HEAVY
 
 
 def _long_filter(geometry: Geometry) -> tuple[str, str]:
