@@ -51,8 +51,22 @@ def programs(name: str) -> tuple[dict[str, Callable[[Any], Any]], Any]:
     return {"step": step, f"{STEPS} steps in a scan": many}, state
 
 
+def nudged(state: Any) -> Any:
+    """Return a state whose parameters are one unit in the last place larger: the least that rounding can do."""
+    params, *rest = state
+    return (jax.tree.map(lambda leaf: jnp.nextafter(leaf, jnp.inf), params), *rest)
+
+
+def off_by(loss: jax.Array, reference: jax.Array) -> float:
+    """Return the largest relative difference of two losses, or of two rows of them."""
+    return float(jnp.abs(loss / reference - 1).max())
+
+
 def compare(function: Callable[[Any], Any], state: Any) -> dict[str, Any]:
-    """Time a function with and without in the same rounds; say how far off the loss is, relatively, and the state."""
+    """Time a function with and without in the same rounds; say how far off the loss is, relatively, and the state.
+
+    As a control, how far off it is without, from parameters that are nudged.
+    """
     calls, results, compiling = {}, {}, {}
     for name, on in ((OFF, False), (ON, True)):
         with jconv.installed(on):
@@ -73,12 +87,14 @@ def compare(function: Callable[[Any], Any], state: Any) -> dict[str, Any]:
         slow=20.0,
     )
     (state_on, loss_on), (state_off, loss_off) = results[ON], results[OFF]
+    _, loss_nudged = calls[OFF](nudged(state))
     leaves = zip(jax.tree.leaves(state_on), jax.tree.leaves(state_off), strict=True)
     ratio = lambda name: _timing.paired_ratio(found[name].times, found[OFF].times)._asdict()  # noqa: E731
     return {
         "ratio": ratio(ON),
         "again_ratio": ratio(AGAIN),
-        "loss_off_by": float(jnp.abs(loss_on / loss_off - 1).max()),
+        "loss_off_by": off_by(loss_on, loss_off),
+        "nudged_loss_off_by": off_by(loss_nudged, loss_off),
         "state_off_by": max(float(jnp.abs(on - off).max()) for on, off in leaves),
         "compile_s": compiling,
         "samples_s": {name: samples.times for name, samples in found.items()},

@@ -4,7 +4,7 @@
 
 Of a kernel's gradient the window is the output image and the positions are the few taps: the scan goes down the image
 once, its rows stay in the cache, and each position is one product (elementwise where a group has one channel).
-Cost: the direct multiplications, no patches; the outputs once for each row.
+Cost: the direct multiplications, no patches; where it is elementwise, the outputs once for each row.
 """
 
 import itertools
@@ -58,13 +58,20 @@ def conv_row_scan(
             return lax.map(lambda start: position(block, row, tuple(start)), jnp.asarray(starts))
         return jnp.stack([position(block, row, start) for start in starts])
 
-    y = jnp.sum(lax.map(outputs, jnp.arange(geometry.window[0])), 0)  # [P, G, N, o]
+    def add(total: jax.Array, t: jax.Array) -> tuple[jax.Array, None]:
+        return total + outputs(t), None
+
+    if one:  # few numbers a row: kept for all rows and summed at the end, the program holds them once
+        y = jnp.sum(lax.map(outputs, jnp.arange(geometry.window[0])), 0)
+    else:
+        y, _ = lax.scan(add, outputs(0), jnp.arange(1, geometry.window[0]))  # [P, G, N, o]
     y = jnp.transpose(y, (2, 0, 1, 3)).reshape(batch, len(starts), out)  # in two steps: the batch may be sharded
     return y.reshape(batch, *geometry.output_size, out).astype(preferred_element_type)
 
 
 def _cost(problem: Problem) -> Cost:
-    outputs = problem.batch * problem.positions * problem.out_channels * problem.geometry.window[0]
+    one = problem.batch == 1 and problem.out_channels == problem.geometry.groups
+    outputs = problem.batch * problem.positions * problem.out_channels * (problem.geometry.window[0] if one else 1)
     elements = 2 * problem.padded_elements + outputs
     return direct_cost(problem)._replace(intermediate_bytes=elements * problem.itemsize)
 
