@@ -1,5 +1,6 @@
 """Print, from the records, how many times faster `auto` is than XLA's own and than PyTorch: by network, and by kind."""
 
+import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,9 +11,12 @@ import numpy as np
 
 import jconv
 from jconv.costs import Problem, parse_problem
+from jconv.lab import record
 
 HERE = Path(__file__).parent
+DENSE = ("dense", "pointwise", "strided")
 TRANSFORMS = {"forward": "forward", "forward_backward": "forward + gradients"}
+SHORT = 0.2e-3  # seconds
 Line = dict[str, Any]
 
 
@@ -35,6 +39,7 @@ def kind(problem: Problem, transposed: bool) -> str:
 
 def pairs(folder: Path) -> list[Line]:
     """Return a line for each problem of a run: the ratios of auto to direct and to PyTorch, and what else is judged."""
+    roof = json.loads((folder / record.ENVIRONMENT).read_text())["roofline"]
     problems: dict[str, dict[str, Line]] = defaultdict(dict)
     for line in jconv.lab.load(folder):
         problems[line["problem"]][line["formulation"]] = line
@@ -58,7 +63,9 @@ def pairs(folder: Path) -> list[Line]:
                 "chose": auto.get("chose", ""),
                 "torch": auto["ratio"]["median"] / other["median"] if other else None,
                 "direct_torch": 1 / other["median"] if other else None,
-                "rate": 2 * count / auto["seconds"],
+                "rate": 2 * count / auto["seconds"] / roof["matmul_flops_per_s"],
+                "copy": auto["array_bytes"] / roof["copy_bytes_per_s"] / auto["seconds"],
+                "seconds": auto["seconds"],
                 "compile": (auto["lower_s"] + auto["compile_s"]) / (direct["lower_s"] + direct["compile_s"]),
                 "memory": auto.get("temp_bytes", 0) - 4 * direct.get("temp_bytes", 0),
                 "again": direct.get("again_ratio"),
@@ -66,6 +73,30 @@ def pairs(folder: Path) -> list[Line]:
             }
         )
     return found
+
+
+def reason(line: Line) -> str:
+    """Say what keeps a layer from the rate of large products, by what is measured."""
+    if line["seconds"] < SHORT:
+        return f"shorter than {1e3 * SHORT} ms: starting the threads shows"
+    if line["copy"] > 0.5:
+        return "its arrays alone take half the time to copy"
+    return "XLA's own convolution" if line["chose"] in ("direct", "overhang") else "the product has too few columns"
+
+
+def rates(lines: list[Line]) -> None:
+    """Print how near dense layers come to the rate of a large matrix product, in direct operations."""
+    own = [line for line in lines if line["kind"] in DENSE and line["transform"] == "forward"]
+    for name in DENSE:
+        shares = [line["rate"] for line in own if line["kind"] == name]
+        if shares:
+            print(f"{name}: {np.exp(np.mean(np.log(shares))):.2f} of the product's rate, {len(shares)} layers")
+    slow: dict[str, list[Line]] = defaultdict(list)
+    for line in own:
+        if line["rate"] < 0.6:
+            slow[reason(line)].append(line)
+    for why, found in slow.items():
+        print(f"under 0.6, {why}: {len(found)} layers")
 
 
 def speedup(ratios: Iterable[float]) -> str:
@@ -97,13 +128,18 @@ def main() -> None:
             print(row(name, [line for line in lines if line[key] == name]))
     print(row("all", lines))
     print(row("depthwise, grouped", [line for line in lines if line["kind"] in ("depthwise", "grouped", "large")]))
+    print()
+    rates(lines)
     for transform, words in TRANSFORMS.items():
         own = [line for line in lines if line["transform"] == transform]
         again = [abs(np.log(line["again"]["median"])) for line in own if line["again"]]
         half, most = (100 * np.quantile(again, share) for share in (0.5, 0.95))
         print(f"\n{words}: {len(own)} layers; lowering and compiling, median over lax's {_median(own, 'compile'):.2f}")
         print(f"A/A: half of the ratios within {half:.1f} %, 95 % within {most:.1f} %")
-        print(f"temporary memory over 4 × lax's + 64 MiB: {sum(line['memory'] > 2**26 for line in own)} layers")
+        print("temporary memory over 4 × lax's + 64 MiB:")
+        for line in own:
+            if line["memory"] > 2**26:
+                print(f"  {line['network']} {line['layer']} {line['chose']} by {line['memory'] / 2**20 - 64:.0f} MiB")
         print("slower than lax (the interval wholly above 1/0.95):")
         for line in sorted(own, key=lambda line: -line["ratio"]["median"]):
             if line["ratio"]["low"] > 1 / 0.95:
