@@ -1,6 +1,7 @@
 """`install()`: JAX's own convolution through jconv's choice, the same numbers, switched on and off without a trace."""
 
 import json
+import re
 from pathlib import Path
 
 import flax.linen
@@ -197,3 +198,25 @@ def test_complex_operands_and_open_sizes():
         shape = jax.export.symbolic_shape("n, 6, 5, 8")
         exported = jax.export.export(jax.jit(depthwise))(jax.ShapeDtypeStruct(shape, jnp.float32), kernel)
     np.testing.assert_array_equal(exported.call(x, kernel), depthwise(x, kernel))
+
+
+def test_gradients_in_a_loop_have_the_layout_that_xla_is_fast_with():
+    x, kernel = jnp.ones((1, 6, 6, 4)), jnp.ones((3, 3, 4, 4))
+
+    def loss(x, kernel):
+        return jnp.sum(lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")))
+
+    def descend(x, kernel):
+        def step(both, _):
+            return jax.grad(loss, (0, 1))(*both), None
+
+        return lax.scan(step, (x, kernel), None, length=2)[0]
+
+    layouts = {}
+    for on in (False, True):
+        with jconv.installed(on):
+            text = jax.jit(descend).lower(x, kernel).as_text()
+        layouts[on] = re.findall(r"dim_numbers = (\[.*?\]x\[.*?\]->\[.*?\])", text)
+    assert len(layouts[True]) == len(layouts[False]) == 2
+    assert set(layouts[True]) == {"[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"}
+    assert set(layouts[False]) != set(layouts[True])
