@@ -69,9 +69,9 @@ def test_all_errors_come_at_once_each_at_its_place():
             "bad.yaml:6:7: error: size: Input should be a valid integer; got 'two'",
             "    6 | size: two",
             "      |       ^",
-            "bad.yaml:7:16: error: formulations.0: Input should be 'sliding', 'direct', 'overhang', 'patches', "
-            "'shifts', 'lanes', 'row_scan', 'einsum', 'toeplitz', 'sparse', 'circulant', 'fft', 'overlap_add', "
-            "'winograd', 'phases', 'space_to_depth' or 'auto'; got 'fftt'",
+            "bad.yaml:7:16: error: formulations.0: Input should be 'sliding', 'direct', 'overhang', 'by_group', "
+            "'patches', 'shifts', 'lanes', 'row_scan', 'einsum', 'toeplitz', 'sparse', 'circulant', 'fft', "
+            "'overlap_add', 'winograd', 'phases', 'space_to_depth' or 'auto'; got 'fftt'",
             "    7 | formulations: [fftt]",
             "      |                ^ Did you mean 'fft'?",
             "bad.yaml:8:19: error: measure.rounds: Input should be greater than or equal to 3; got 1",

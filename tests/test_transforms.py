@@ -313,8 +313,8 @@ def test_named_formulations_show_their_program(name):
     x, kernel, f, _ = pair(name, "dense")
     text = str(jax.make_jaxpr(f)(x, kernel))
     marks = {
-        "auto": "conv_auto", "direct": "conv_stock", "overhang": "conv_stock", "phases": "conv_stock",
-        "space_to_depth": "conv_stock",
+        "auto": "conv_auto", "direct": "conv_stock", "overhang": "conv_stock", "by_group": "conv_stock",
+        "phases": "conv_stock", "space_to_depth": "conv_stock",
         "fft": "fft", "overlap_add": "fft", "sparse": "scatter-add", "lanes": "mul",
     }  # fmt: skip
     assert marks.get(name, "dot_general") in text

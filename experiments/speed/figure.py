@@ -21,7 +21,8 @@ def main() -> None:
     names = [folder.name for folder in folders]
     with mpl.rc_context({"font.size": 9, "figure.facecolor": "white"}):
         figure = Figure(figsize=(9, 4.2), layout="constrained")
-        for axes, (transform, title) in zip(figure.subplots(1, 2, sharey=True), TRANSFORMS.items(), strict=True):
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, (transform, title) in zip(panels, TRANSFORMS.items(), strict=True):
             for words, (kinds, marker, color) in KINDS.items():
                 own = [line for line in lines if line["transform"] == transform and line["kind"] in kinds]
                 faster = [1 / line["ratio"]["median"] for line in own]
@@ -38,9 +39,9 @@ def main() -> None:
             axes.set_xscale("log")
             axes.set_title(f"{title}, batch 1")
             axes.set_xlabel("times as fast as XLA's own; a bar at the geometric mean")
-        axes.set_yticks(range(len(names)), [name.removesuffix("-1") for name in names])
-        axes.invert_yaxis()
-        _ = figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(KINDS))
+        panels[0].set_yticks(range(len(names)), [name.removesuffix("-1") for name in names])
+        panels[0].invert_yaxis()
+        _ = figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(KINDS))
         figure.savefig(HERE / "layers.png", dpi=110, metadata={"Software": None})
 
 

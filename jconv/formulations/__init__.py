@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from jconv.formulations._base import Formulation
+from jconv.formulations.by_group import BY_GROUP
 from jconv.formulations.circulant import CIRCULANT
 from jconv.formulations.direct import DIRECT
 from jconv.formulations.einsum import EINSUM
@@ -28,6 +29,7 @@ FORMULATIONS: Mapping[str, Formulation] = MappingProxyType(
             SLIDING,
             DIRECT,
             OVERHANG,
+            BY_GROUP,
             PATCHES,
             SHIFTS,
             LANES,

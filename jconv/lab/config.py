@@ -11,6 +11,7 @@ FormulationName = Literal[
     "sliding",
     "direct",
     "overhang",
+    "by_group",
     "patches",
     "shifts",
     "lanes",

@@ -16,6 +16,7 @@ from jconv.formulations.winograd import OUTPUTS, WINOGRAD
 from jconv.geometry import Geometry
 
 MOST_PHASES = 16  # above this many convolutions in one program, compilation costs more than zeros do
+FEW_GROUPS = 16  # that are worth a turn of a loop each
 FEW = 64  # positions of a kernel's gradient, at most
 FEW_TILES, TILES = 32, 128  # for groups and volumes, and else: fewer do not pay the kernel's transform
 KERNEL = 2**16  # products of channels of a volume's kernel, from which its transform wants as many tiles as an image's
@@ -46,6 +47,9 @@ def rule(problem: Problem) -> tuple[str, str] | None:
         return convolutions_apart
     if _few_channels(problem):
         return "lanes", "few channels: they do not fill a matrix product, and the outputs or groups fill the vectors"
+    wide = min(depth, problem.out_channels // g.groups) >= 8
+    if 1 < g.groups <= FEW_GROUPS and wide and problem.taps > 1 and not _small(problem):
+        return "by_group", "few groups of many channels: one after another, each at the speed of a dense one"
     if _in_tiles(problem):
         return "winograd", "3×3 at stride 1: transformed tiles need a quarter of the products"
     if g.groups > 1 and problem.positions <= 196 and problem.taps <= UNROLLED_TAPS:
@@ -137,6 +141,8 @@ def _kernel_gradient(problem: Problem) -> tuple[str, str] | None:
     depth = problem.in_channels // g.groups  # the batch, of a kernel's gradient
     if g.groups == problem.out_channels > 1 and problem.positions > 25:
         return "fft", "a depthwise kernel of many taps, or its gradient: spectra do not grow with them"
+    if 1 < g.groups <= FEW_GROUPS and problem.out_channels >= 8 * g.groups and problem.taps * depth > SMALL:
+        return "by_group", "the gradient of few groups: one after another, each at the speed of a dense one"
     if g.groups > 1:
         return "row_scan", "the gradient of a grouped kernel: row after row, each position one product"
     if len(g.window) == 3 and depth == 1 and problem.batch * problem.out_channels <= VOLUMES:
