@@ -117,7 +117,7 @@ def row(name: str, lines: list[Line]) -> str:
 
 def main() -> None:
     """Print the tables of all runs beside this file, or of those named."""
-    folders = [Path(word) for word in sys.argv[1:]] or sorted(path.parent for path in HERE.glob("*/results.jsonl"))
+    folders = [Path(word) for word in sys.argv[1:]] or sorted(path.parent for path in HERE.glob("*-1/results.jsonl"))
     lines = [line for folder in folders for line in pairs(folder)]
     print(
         "| | layers | × lax | × PyTorch | lax × PyTorch | layers, with gradients | × lax | × PyTorch | lax × PyTorch |"
