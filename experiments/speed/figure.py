@@ -37,6 +37,7 @@ def main() -> None:
                 axes.plot(np.exp(-np.mean(logs)), row, "|", color="black", ms=14, mew=2)
             axes.axvline(1, color="0.5", lw=1)
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
             axes.set_title(f"{title}, batch 1")
             axes.set_xlabel("times as fast as XLA's own; a bar at the geometric mean")
         panels[0].set_yticks(range(len(names)), [name.removesuffix("-1") for name in names])

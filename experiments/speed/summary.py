@@ -81,7 +81,7 @@ def reason(line: Line) -> str:
         return f"shorter than {1e3 * SHORT} ms: starting the threads shows"
     if line["copy"] > 0.5:
         return "its arrays alone take half the time to copy"
-    return "XLA's own convolution" if line["chose"] in ("direct", "overhang") else "the product has too few columns"
+    return "XLA's own convolution" if line["chose"] in ("direct", "overhang") else "a product of its sizes"
 
 
 def rates(lines: list[Line]) -> None:
