@@ -178,6 +178,28 @@ def test_an_interrupt_keeps_what_is_recorded(tmp_path):
     assert errors.endswith("Go on: jconv run tiny.yaml … --out out --resume\n")
 
 
+def test_an_interrupt_that_python_drops_ends_the_run_at_the_next_case(tmp_path, monkeypatch):
+    from rich.console import Console
+
+    from jconv.lab.terminal import Progress
+
+    class Dropped:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    dropped = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: dropped.append(unraisable.exc_type))
+    before = signal.getsignal(signal.SIGINT)
+    with Progress(Console(quiet=True)) as progress:
+        tell = progress.begin(tmp_path, 2)
+        tell("layer/problem/forward/direct")
+        Dropped()
+        with pytest.raises(KeyboardInterrupt):
+            tell("layer/problem/forward/patches")
+    assert dropped == [KeyboardInterrupt]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_list_names_every_formulation(tmp_path):
     from jconv.formulations import FORMULATIONS
 

@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -46,6 +47,9 @@ def again(rerun: str, case: str) -> str:
 class Progress:
     """Shows how far a run is, and when it will be done: a bar on a terminal, else a line per problem.
 
+    While it shows, an interrupt that meets a callback of the garbage collector, where Python drops it, is raised again
+    at the next case.
+
     Args:
         out: Where to.
     """
@@ -57,15 +61,18 @@ class Progress:
         self._bar = Bar(*columns, TimeRemainingColumn(), console=out, transient=True) if out.is_terminal else None
         self._task: TaskID | None = None
         self._begun, self._cases, self._problem, self._start = 0, 0, "", 0.0
+        self._interrupted, self._handler = False, signal.getsignal(signal.SIGINT)
 
     def __enter__(self) -> "Progress":
         """Begin to show."""
+        self._handler = signal.signal(signal.SIGINT, self._interrupt)
         if self._bar is not None:
             self._bar.start()
         return self
 
     def __exit__(self, *reason: object) -> None:
         """Show no more."""
+        _ = signal.signal(signal.SIGINT, self._handler)
         if self._bar is not None:
             self._bar.stop()
 
@@ -77,7 +84,13 @@ class Progress:
             self._task = self._bar.add_task("starting", total=cases)
         return self._tell
 
+    def _interrupt(self, *_: object) -> None:
+        self._interrupted = True
+        raise KeyboardInterrupt
+
     def _tell(self, case: str) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt
         problem, formulation = case.rpartition("/")[0], case.rpartition("/")[2]
         short = f"{case.split('/')[0]} · {problem.rpartition('/')[2]}"
         if self._bar is not None and self._task is not None:
