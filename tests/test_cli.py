@@ -189,7 +189,7 @@ def test_an_interrupt_that_python_drops_ends_the_run_at_the_next_case(tmp_path, 
 
     dropped = []
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: dropped.append(unraisable.exc_type))
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with Progress(Console(quiet=True)) as progress:
         tell = progress.begin(tmp_path, 2)
         tell("layer/problem/forward/direct")
@@ -197,7 +197,11 @@ def test_an_interrupt_that_python_drops_ends_the_run_at_the_next_case(tmp_path, 
         with pytest.raises(KeyboardInterrupt):
             tell("layer/problem/forward/patches")
     assert dropped == [KeyboardInterrupt]
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Progress(Console(quiet=True)):
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    signal.signal(signal.SIGINT, before)
 
 
 def test_list_names_every_formulation(tmp_path):

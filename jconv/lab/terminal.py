@@ -65,14 +65,17 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         """Begin to show."""
-        self._handler = signal.signal(signal.SIGINT, self._interrupt)
+        self._handler = signal.getsignal(signal.SIGINT)
+        if self._handler is signal.default_int_handler:  # a run in the background may be told to ignore interrupts
+            _ = signal.signal(signal.SIGINT, self._interrupt)
         if self._bar is not None:
             self._bar.start()
         return self
 
     def __exit__(self, *reason: object) -> None:
         """Show no more."""
-        _ = signal.signal(signal.SIGINT, self._handler)
+        if self._handler is signal.default_int_handler:
+            _ = signal.signal(signal.SIGINT, self._handler)
         if self._bar is not None:
             self._bar.stop()
 
