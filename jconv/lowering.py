@@ -31,8 +31,8 @@ def install(*platforms: str) -> None:
     """Lower every convolution of JAX through jconv's choice, until `uninstall()`.
 
     Models need no changed line: what is compiled from now on, also by functions that were compiled before, takes the
-    formulation that `jconv.explain` names. What the choice leaves to XLA is compiled as ever. `with
-    installed(False):` switches it off for a block, `jconv.conv(…, formulation="direct")` for a call.
+    formulation that `jconv.explain` names. What the choice leaves to XLA stays its own convolution, on CPU channels
+    last. `with installed(False):` switches it off for a block, `jconv.conv(…, formulation="direct")` for a call.
 
     Results are those of XLA to rounding. Where `fft` is taken, for large windows and long filters, and `winograd`, for
     3×3 windows of many channels, errors are as they state them, and one inf or NaN spreads over its example or tile.
@@ -108,7 +108,7 @@ def _rule(platform: str) -> Any:
             return stock(ctx, lhs, rhs, **params)
         geometry, problem = _posed(lhs_aval, rhs_aval, platform, params)
         name = taken(problem)
-        if name == "direct" and _as_xla_has_it(params):
+        if name == "direct" and _as_xla_has_it(params, platform):
             return stock(ctx, lhs, rhs, **params)
 
         def convolve(lhs: jax.Array, rhs: jax.Array) -> jax.Array:
@@ -132,8 +132,8 @@ def _ours(lhs: Any, rhs: Any, out: Any, sharding: Any) -> bool:
     return lhs.ndim > 2 and known and not complex_ and sharding is None and lhs.dtype == rhs.dtype
 
 
-def _as_xla_has_it(params: dict[str, Any]) -> bool:
-    """Whether XLA's own needs no help: channels last, and no cropping, which it gets wrong.
+def _as_xla_has_it(params: dict[str, Any], platform: str) -> bool:
+    """Whether XLA's own needs no help: on CPU channels last, and no cropping, which it gets wrong.
 
     Other layouts, as of gradients, XLA on CPU turns to channels last itself, but not in the body of a loop: there it
     computes them many times slower (`experiments/speed`, four steps in a scan).
@@ -142,7 +142,8 @@ def _as_xla_has_it(params: dict[str, Any]) -> bool:
     last = len(axes) + 1
     image, kernel = (0, last, *(axis + 1 for axis in axes)), (last, last - 1, *axes)
     cropped = any(pad < 0 for pair in params["padding"] for pad in pair)
-    return not cropped and params["batch_group_count"] == 1 and params["dimension_numbers"] == (image, kernel, image)
+    layout, batches = params["dimension_numbers"], params["batch_group_count"]
+    return not cropped and (platform != "cpu" or (batches == 1 and layout == (image, kernel, image)))
 
 
 def _channels_last(lhs: jax.Array, rhs: jax.Array, params: dict[str, Any]) -> tuple[jax.Array, jax.Array, int]:

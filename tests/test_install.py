@@ -220,3 +220,17 @@ def test_gradients_in_a_loop_have_the_layout_that_xla_is_fast_with():
     assert len(layouts[True]) == len(layouts[False]) == 2
     assert set(layouts[True]) == {"[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"}
     assert set(layouts[False]) != set(layouts[True])
+
+
+def test_other_platforms_keep_the_layout_of_what_is_left_to_xla():
+    def convolve(x, kernel):
+        return lax.conv(x, kernel, (1, 1), "SAME")
+
+    operands = jnp.ones((1, 4, 6, 6)), jnp.ones((4, 4, 3, 3))
+    jconv.install("cpu", "cuda")
+    layouts = {}
+    for platform in ("cpu", "cuda"):
+        text = jax.jit(convolve).trace(*operands).lower(lowering_platforms=(platform,)).as_text()
+        layouts[platform] = re.findall(r"dim_numbers = (\[.*?\]x\[.*?\]->\[.*?\])", text)
+    assert layouts["cpu"] == ["[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"]
+    assert layouts["cuda"] == ["[b, f, 0, 1]x[o, i, 0, 1]->[b, f, 0, 1]"]

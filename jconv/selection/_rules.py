@@ -18,6 +18,7 @@ from jconv.geometry import Geometry
 MOST_PHASES = 16  # above this many convolutions in one program, compilation costs more than zeros do
 FEW_GROUPS = 16  # that are worth a turn of a loop each
 FEW = 64  # positions of a kernel's gradient, at most
+MANY = 64  # channels, at least, that products of tiles, of patches and of large images are worth
 FEW_TILES, TILES = 32, 128  # for groups and volumes, and else: fewer do not pay the kernel's transform
 KERNEL = 2**16  # products of channels of a volume's kernel, from which its transform wants as many tiles as an image's
 CACHED = 2048  # tiles of few channels, at most: more pass through memory three times
@@ -74,7 +75,7 @@ def _dense(problem: Problem) -> tuple[str, str] | None:
         return "space_to_depth", "a stem of few channels: a block of the stride has enough of them"
     if len(g.window) == 3 and 1 < problem.taps <= UNROLLED_TAPS:
         return "shifts", "XLA on cpu is slow on volumes: one product a tap"
-    if len(g.window) == 2 and problem.taps > 1 and problem.positions <= FEW and depth >= 128 and width >= FEW:
+    if len(g.window) == 2 and problem.taps > 1 and problem.positions <= FEW and depth >= 128 and width >= MANY:
         return "patches", "a small image and a large kernel: one matrix product"
     if len(g.window) == 2 and problem.taps > 1 and unpadded(g):
         return "overhang", "XLA on cpu takes a slower way where there is no padding"
@@ -127,7 +128,7 @@ def _in_tiles(problem: Problem) -> bool:
         return tiles >= (FEW_TILES if depth * width < KERNEL else TILES)
     if g.groups > 1:
         return min(depth, width) >= 8 and tiles >= FEW_TILES
-    return min(depth, width) >= FEW and tiles >= TILES and (min(depth, width) > FEW or tiles <= CACHED)
+    return min(depth, width) >= MANY and tiles >= TILES and (min(depth, width) > MANY or tiles <= CACHED)
 
 
 def _kernel_gradient(problem: Problem) -> tuple[str, str] | None:
@@ -158,7 +159,7 @@ def _kernel_gradient(problem: Problem) -> tuple[str, str] | None:
 
 def _heavy(problem: Problem) -> bool:
     """Whether the images that a kernel's gradient sums over leave the cache."""
-    return problem.batch >= FEW and problem.batch * problem.in_channels * problem.taps >= HEAVY
+    return problem.batch >= MANY and problem.batch * problem.in_channels * problem.taps >= HEAVY
 
 
 def _long_filter(geometry: Geometry) -> tuple[str, str]:
