@@ -189,7 +189,7 @@ NAMED = [
     problem((3, 4), (2, 2), padding=((4, 5), (0, 6))),  # Windows wholly in the padding.
     problem((13, 14), (12, 11), (1, 2), padding="SAME", batch=1),  # Enough taps for programs that loop over them.
     # One output in each phase.
-    problem((3, 3), (6, 6), (2, 4), padding=((1, 1), (1, 1)), input_dilation=(2, 2), groups=2),
+    problem((3, 4), (6, 8), (2, 4), padding=((1, 1), (1, 1)), input_dilation=(2, 2), groups=2),
     problem((2, 6, 3), (2, 1, 3), (4, 6), padding="SAME", stride=(2, 3, 1), groups=2, input_dilation=(2, 1, 3)),
 ]
 PROBLEMS = [*NAMED, *_drawn(61 - len(NAMED))]
