@@ -36,6 +36,21 @@ def stock_lowerings(primitive: Primitive) -> dict[str | None, Any]:
     return {platform: entry.rule for platform, entry in rules.items() if entry is not None}
 
 
+def alone(ctx: Any) -> bool:
+    """Return whether what is lowered runs where it is compiled, on one device or as one device's part.
+
+    Only such a program may call a library: none that is exported, and none that XLA cuts into parts itself, for it
+    knows no parts of a call.
+    """
+    module = ctx.module_context
+    axes = module.axis_context
+    if hasattr(axes, "manual_axes"):  # in shard_map
+        one = axes.manual_axes == frozenset(axes.mesh.axis_names)
+    else:
+        one = getattr(axes, "num_devices", 1) == 1
+    return one and not module.lowering_parameters.for_export
+
+
 class Setting:
     """A value that every cached program is keyed by: what was compiled under another value is compiled again.
 

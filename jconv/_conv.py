@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jconv._auto import bind, flip_exchange, problem_of
+from jconv._auto import bind, problem_of
 from jconv._compat import current_platform
 from jconv._operands import add_bias, arrays, checked_precision, result_dtype
 from jconv._padding import check_padding_mode, pad, pad_first
 from jconv.errors import UnsupportedError, suggestion
 from jconv.formulations import FORMULATIONS
+from jconv.formulations._closed import flip_exchange
 from jconv.geometry import Geometry, Ints, Padding, conv_geometry, conv_transpose_geometry
 
 

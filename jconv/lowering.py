@@ -14,7 +14,7 @@ from jax import lax
 from jax.interpreters import mlir
 
 from jconv._auto import problem_of
-from jconv._compat import PLATFORMS, Setting, stock_lowerings
+from jconv._compat import PLATFORMS, Setting, alone, stock_lowerings
 from jconv._lax import to_channels_last, to_layout
 from jconv.costs import Problem
 from jconv.errors import UnsupportedError, suggestion
@@ -107,7 +107,7 @@ def _rule(platform: str) -> Any:
         if not _installed.value or not _ours(lhs_aval, rhs_aval, ctx.avals_out[0], params["out_sharding"]):
             return stock(ctx, lhs, rhs, **params)
         geometry, problem = _posed(lhs_aval, rhs_aval, platform, params)
-        name = taken(problem)
+        name = taken(problem, alone(ctx))
         if name == "direct" and _as_xla_has_it(params, platform):
             return stock(ctx, lhs, rhs, **params)
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from problems import MODES, PROBLEMS, WORDS, Problem, problem
 
 import jconv
-from jconv._auto import flip_exchange
+from jconv.formulations._closed import flip_exchange
 from jconv.costs import Problem as Costed
 from jconv.errors import UnsupportedError
 from jconv.formulations import FORMULATIONS

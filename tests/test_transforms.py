@@ -309,12 +309,12 @@ def test_second_call_compiles_nothing(name, problem):
 
 @every
 def test_named_formulations_show_their_program(name):
-    """Only `auto` is a primitive: what a named formulation computes stands in its jaxpr."""
+    """What a named formulation computes stands in its jaxpr; only `auto` decides later."""
     x, kernel, f, _ = pair(name, "dense")
     text = str(jax.make_jaxpr(f)(x, kernel))
     marks = {
-        "auto": "conv_auto", "direct": "conv_stock", "overhang": "conv_stock", "by_group": "conv_stock",
-        "phases": "conv_stock", "space_to_depth": "conv_stock",
+        "auto": "conv_auto", "onednn": "conv_onednn", "direct": "conv_stock", "overhang": "conv_stock",
+        "by_group": "conv_stock", "phases": "conv_stock", "space_to_depth": "conv_stock",
         "fft": "fft", "overlap_add": "fft", "sparse": "scatter-add", "lanes": "mul",
     }  # fmt: skip
     assert marks.get(name, "dot_general") in text

@@ -10,6 +10,7 @@ from jconv.formulations.direct import DIRECT
 from jconv.formulations.einsum import EINSUM
 from jconv.formulations.fft import FFT
 from jconv.formulations.lanes import LANES
+from jconv.formulations.onednn import ONEDNN
 from jconv.formulations.overhang import OVERHANG
 from jconv.formulations.overlap_add import OVERLAP_ADD
 from jconv.formulations.patches import PATCHES
@@ -28,6 +29,7 @@ FORMULATIONS: Mapping[str, Formulation] = MappingProxyType(
         for formulation in (
             SLIDING,
             DIRECT,
+            ONEDNN,
             OVERHANG,
             BY_GROUP,
             PATCHES,

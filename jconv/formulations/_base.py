@@ -40,6 +40,7 @@ class Formulation(NamedTuple):
         error_bound: A bound on the error of any output, from x, kernel and geometry; None where small integers in
             float32 give exact results.
         local: Whether an inf or NaN of the input reaches only the outputs whose window covers it.
+        library: Whether it calls a library of the device, which a program that is exported or cut into parts cannot.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Formulation(NamedTuple):
     cost: Callable[[Problem], Cost]
     error_bound: Callable[[ArrayLike, ArrayLike, Geometry], float] | None = None
     local: bool = True
+    library: bool = False
 
     @property
     def exact(self) -> bool:

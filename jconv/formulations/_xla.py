@@ -81,23 +81,10 @@ def xla_conv(
     """
     # Symbolic sizes make symbolic pads, and lax wants ints here.
     if not all(isinstance(pad, int) for pad in (*geometry.low, *geometry.high)):
-        x = pad_input(x, geometry)
-        none = (0,) * len(geometry.window)
-        geometry = replace(geometry, input_size=x.shape[1:-1], input_dilation=(1,) * len(none), low=none)
-    starts, stops, pads = [], [], []
-    sizes = zip(geometry.input_size, geometry.input_dilation, geometry.stride, geometry.low, geometry.high, strict=True)
-    for size, e, s, low, high in sizes:
-        if -s < high < 0:
-            high = 0
-        first = -(min(low, 0) // e)  # entries cropped: ⌈−low / e⌉, and what they overshoot is padded again
-        last = -(min(high, 0) // e)
-        starts.append(first)
-        stops.append(size - last)
-        pads.append((low + e * first, high + e * last))
-    batch, out = x.shape[0], kernel.shape[-1]
-    if any(stop <= start for start, stop in zip(starts, stops, strict=True)):
-        return jnp.zeros((batch, *geometry.output_size, out), preferred_element_type)  # only padding is seen
-    x = lax.slice(x, (0, *starts, 0), (batch, *stops, x.shape[-1]))
+        x, geometry = padded_first(x, geometry)
+    x, pads = cropped(x, geometry)
+    if 0 in x.shape:
+        return jnp.zeros((x.shape[0], *geometry.output_size, kernel.shape[-1]), preferred_element_type)
     axes = "".join(chr(ord("0") + axis) for axis in range(len(pads)))
     return stock_conv(
         x,
@@ -111,6 +98,28 @@ def xla_conv(
         precision=precision,
         preferred_element_type=None if preferred_element_type == x.dtype else preferred_element_type,
     )
+
+
+def padded_first(x: jax.Array, geometry: Geometry) -> tuple[jax.Array, Geometry]:
+    """Return the dilated and padded input, and the geometry that neither dilates nor pads it."""
+    x = pad_input(x, geometry)
+    none = (0,) * len(geometry.window)
+    return x, replace(geometry, input_size=x.shape[1:-1], input_dilation=(1,) * len(none), low=none)
+
+
+def cropped(x: jax.Array, geometry: Geometry) -> tuple[jax.Array, list[tuple[int, int]]]:
+    """Return the entries that negative padding leaves, none where only padding is seen, and pads of zero or more."""
+    starts, stops, pads = [], [], []
+    sizes = zip(geometry.input_size, geometry.input_dilation, geometry.stride, geometry.low, geometry.high, strict=True)
+    for size, e, s, low, high in sizes:
+        if -s < high < 0:
+            high = 0
+        first = -(min(low, 0) // e)  # entries cropped: ⌈−low / e⌉, and what they overshoot is padded again
+        last = -(min(high, 0) // e)
+        starts.append(min(first, size))
+        stops.append(max(starts[-1], size - last))
+        pads.append((low + e * first, high + e * last))
+    return lax.slice(x, (0, *starts, 0), (x.shape[0], *stops, x.shape[-1])), pads
 
 
 def unpadded(geometry: Geometry) -> bool:

@@ -10,6 +10,7 @@ from jconv import _timing
 FormulationName = Literal[
     "sliding",
     "direct",
+    "onednn",
     "overhang",
     "by_group",
     "patches",

@@ -12,7 +12,7 @@ from jconv.formulations import FORMULATIONS
 from jconv.formulations._base import open_sizes
 from jconv.selection import _file
 from jconv.selection._file import Kept
-from jconv.selection._rules import rule
+from jconv.selection._rules import rules
 
 MOST_BYTES = 2**26
 """No formulation is taken unasked that keeps more than 64 MiB and four times the arrays between input and output."""
@@ -32,11 +32,12 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(problem: Problem) -> Choice:
+def choose(problem: Problem, calls: bool = True) -> Choice:
     """Return the formulation that `auto` takes for a problem.
 
     Args:
         problem: The convolution, as it is lowered: after differentiation and batching.
+        calls: Whether the program may call a library of the device; none that is exported or cut into parts may.
 
     Returns:
         The formulation's name and why.
@@ -50,6 +51,8 @@ def choose(problem: Problem) -> Choice:
     obstacles = []
     for name, reason in _candidates(problem):
         obstacle = FORMULATIONS[name].unsupported(problem) or too_much(name, problem)
+        if FORMULATIONS[name].library and not calls:
+            obstacle = "a program that is exported or cut into parts calls no library"
         if not obstacle:
             return Choice(name, reason)
         obstacles.append(f"{name} cannot: {obstacle}")
@@ -61,9 +64,7 @@ def _candidates(problem: Problem) -> Iterator[tuple[str, str]]:
     for table in () if _open(problem) else (_loaded, _known()):
         if problem in table:
             yield table[problem].formulation, table[problem].reason
-    written = rule(problem)
-    if written:
-        yield written
+    yield from rules(problem)
 
 
 def too_much(name: str, problem: Problem) -> str | None:
@@ -142,9 +143,9 @@ def watch() -> Iterator[dict[Problem, Choice]]:
         _watchers.seen = before
 
 
-def taken(problem: Problem) -> str:
+def taken(problem: Problem, calls: bool) -> str:
     """Choose for a convolution that is being lowered, and tell who watches."""
-    choice = choose(problem)
+    choice = choose(problem, calls)
     if getattr(_watchers, "seen", None) is not None:
         _watchers.seen[problem] = choice
     return choice.formulation

@@ -6,6 +6,7 @@ like when it is lowered: a kernel's gradient is a window as large as the image w
 """
 
 import math
+from collections.abc import Iterator
 
 from jconv.costs import Problem
 from jconv.formulations._base import UNROLLED_TAPS, open_sizes
@@ -31,10 +32,16 @@ VOLUMES = 1024  # products of channels that one row of a volume meets at each po
 DEEP = 256  # channels of an image with zeros in between, at least: with fewer the weaving of the phases shows
 
 
-def rule(problem: Problem) -> tuple[str, str] | None:
-    """Return a formulation for a problem and why, or None where no rule applies."""
+def rules(problem: Problem) -> Iterator[tuple[str, str]]:
+    """Yield the formulations whose rules a problem fits and why, the better first."""
     if problem.platform != "cpu":
-        return None
+        return
+    if written := _program(problem):
+        yield written
+
+
+def _program(problem: Problem) -> tuple[str, str] | None:
+    """The best without a library, or None for XLA's own."""
     g = problem.geometry
     depth = problem.in_channels // g.groups
     if open_sizes(problem):

@@ -1,0 +1,127 @@
+"""oneDNN's convolution: a library that jaxlib carries for x86 processors, called in the place of a program.
+
+    y = onednn(x, kernel)     products of the channels that lie in registers, depthwise too
+
+XLA on CPU knows the call `__onednn$convolution`, and takes it for nothing by default. Its configuration is the one that
+XLA's own rewriter writes (`xla/service/cpu/onednn_contraction_rewriter.cc` and `onednn_config.proto` in openxla/xla).
+It computes forward convolutions, of which the gradients are two; where the call cannot be made, XLA's own convolution
+stands in: on other devices, in exported programs, in programs that XLA cuts into parts, for other dtypes.
+Cost: the direct multiplications; the kernel once more, in blocks.
+"""
+
+import functools
+import json
+import platform as machine
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jconv.costs import Cost, Problem, direct_cost
+from jconv.formulations._base import Formulation, open_sizes
+from jconv.formulations._closed import closed
+from jconv.formulations._xla import cropped, padded_first, xla_conv
+from jconv.geometry import Geometry
+
+TARGET = "__onednn$convolution"
+VERSIONS = (0, 8, 1), (0, 12)
+"""The first jaxlib whose call reads the configuration as it is written here, and the last that was seen to.
+
+Another reading ends the process, so a newer jaxlib is taken up by hand: `tests/test_onednn.py` says how.
+"""
+
+
+def _call(
+    x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any, platform: str, calls: bool
+) -> jax.Array:
+    """Call the library, or XLA's own convolution where it cannot be called."""
+    problem = Problem(geometry, x.shape[0], x.shape[-1], kernel.shape[-1], jnp.dtype(x.dtype).name, platform)
+    if not calls or _unsupported(problem):
+        return xla_conv(x, kernel, geometry, precision=precision, preferred_element_type=dtype)
+    if max(geometry.input_dilation) > 1:  # which the library does not know
+        x, geometry = padded_first(x, geometry)
+    x, pads = cropped(x, geometry)
+    shape = x.shape[0], *geometry.output_size, kernel.shape[-1]
+    if 0 in x.shape:
+        return jnp.zeros(shape, dtype)
+    return _library(x, kernel, geometry, pads, shape).astype(dtype)
+
+
+def _library(
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, pads: list[tuple[int, int]], shape: tuple[int, ...]
+) -> jax.Array:
+    axes = len(pads)
+    image = {"batch_dim": 0, "feature_dim": axes + 1, "spatial_dims": list(range(1, axes + 1))}
+    window = {"input_feature_dim": axes, "output_feature_dim": axes + 1, "spatial_dims": list(range(axes))}
+    config = {
+        "dims": axes + 2,
+        "input": {"data": image},
+        "kernel": {"filter": window},
+        "output": {"data": image},
+        "window": {
+            "strides": geometry.stride,
+            "pad_left": [low for low, _ in pads],
+            "pad_right": [high for _, high in pads],
+            "window_dilations": geometry.dilation,
+        },
+        "feature_groups": geometry.groups,
+    }
+    call = jax.ffi.ffi_call(
+        TARGET,
+        jax.ShapeDtypeStruct(shape, x.dtype),
+        custom_call_api_version=2,
+        legacy_backend_config=json.dumps({"onednn_conv_config": config}),
+    )
+    return call(x, kernel)
+
+
+def _unsupported(problem: Problem) -> str | None:
+    if problem.platform != "cpu":
+        return f"it is a library for processors, got platform {problem.platform}"
+    if problem.dtype != "float32":
+        return f"it is called for float32, got dtype {problem.dtype}"
+    if len(problem.geometry.window) > 3:
+        return f"it knows up to 3 space axes, got {len(problem.geometry.window)}"
+    return open_sizes(problem) or missing()
+
+
+@functools.cache
+def missing() -> str | None:
+    """Return why this jaxlib cannot call the library, or None; tried once, on a small convolution."""
+    import jaxlib.version
+
+    version = tuple(jaxlib.version.__version_info__[:3])
+    if machine.machine().lower() not in ("x86_64", "amd64"):
+        return f"jaxlib carries it for x86 processors, this is {machine.machine()}"
+    if not VERSIONS[0] <= version or version[:2] > VERSIONS[1]:
+        first, last = (".".join(map(str, numbers)) for numbers in VERSIONS)
+        return f"jaxlib {first} to {last} are known to take the call, this is {'.'.join(map(str, version))}"
+    geometry = Geometry((5,), (2,), (2,), (2,), (1,), (1,), (0,))
+    here = jax.sharding.SingleDeviceSharding(jax.devices("cpu")[0])
+    x, kernel = np.arange(5, dtype=np.float32).reshape(1, 5, 1), np.ones((2, 1, 1), np.float32)
+    call = jax.jit(lambda x, kernel: _library(x, kernel, geometry, [(0, 0)], (1, 2, 1)), in_shardings=here)
+    try:
+        y = np.asarray(call.lower(x, kernel).compile()(x, kernel)).ravel()
+    except jax.errors.JaxRuntimeError as error:
+        return f"jaxlib was built without it: {error}"
+    return None if np.array_equal(y, [1, 5]) else f"it computed {y} where 1, 5 is right"
+
+
+def _cost(problem: Problem) -> Cost:
+    cost = direct_cost(problem)
+    dilated = problem.padded_elements if max(problem.geometry.input_dilation) > 1 else 0
+    return cost._replace(intermediate_bytes=(cost.kernel_elements + dilated) * problem.itemsize)
+
+
+_bind = closed("conv_onednn", _call)
+
+
+def conv_onednn(
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
+) -> jax.Array:
+    """Bind the call, closed under every transform."""
+    return _bind(x, kernel, geometry=geometry, precision=precision, dtype=preferred_element_type)
+
+
+ONEDNN = Formulation("onednn", "a call of the library that jaxlib carries", conv_onednn, _unsupported, _cost, library=True)
