@@ -1,4 +1,4 @@
-"""`formulation="auto"`: a primitive closed under differentiation and batching, for which lowering asks the selection."""
+"""`formulation="auto"`: a primitive closed under every transform, for which lowering asks the selection."""
 
 from typing import Any
 

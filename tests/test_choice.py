@@ -36,6 +36,13 @@ CASES = {
 }
 
 
+@pytest.fixture
+def no_library(monkeypatch):
+    """A jaxlib without oneDNN: what the programs' rules say."""
+    monkeypatch.setattr("jconv.formulations.onednn.missing", lambda: "this test has none")
+
+
+@pytest.mark.usefixtures("no_library")
 @pytest.mark.parametrize(("x", "kernel", "arguments", "name", "convolutions"), CASES.values(), ids=CASES)
 def test_what_is_explained_is_lowered(x, kernel, arguments, name, convolutions):
     explanation = jconv.explain(shaped(*x), shaped(*kernel), platform="cpu", **arguments)
@@ -46,6 +53,7 @@ def test_what_is_explained_is_lowered(x, kernel, arguments, name, convolutions):
         assert jconv.explain(shaped(*x), shaped(*kernel), platform=platform, **arguments).formulation == "direct"
 
 
+@pytest.mark.usefixtures("no_library")
 def test_integers_take_what_computes_them():
     x, kernel = (8, 14, 14, 256), (3, 3, 8, 256)
     taken = [
@@ -65,7 +73,7 @@ def test_an_overhang_pads_what_has_no_padding():
 
 
 def test_explanation_in_words():
-    large = jconv.explain(shaped(1, 150, 150, 3), shaped(3, 3, 3, 32), platform="cpu", padding=1)
+    large = jconv.explain(shaped(1, 150, 150, 3), shaped(3, 3, 3, 32), platform="cpu", padding=1, input_dilation=2)
     assert set(large.refusals) == {"toeplitz", "circulant"}
     text = str(large)
     assert "auto takes direct on cpu: the default: no rule applies" in text
@@ -82,6 +90,7 @@ def test_what_cannot_be_explained():
 
 
 def test_a_rule_whose_formulation_refuses_gives_way(monkeypatch):
+    monkeypatch.setattr("jconv.selection._choose.called", lambda problem: None)
     monkeypatch.setattr("jconv.selection._choose.rule", lambda problem: ("toeplitz", "for the test"))
     geometry = jconv.conv_geometry((300, 300, 3), (3, 3, 3, 8))
     choice = choose(jconv.Problem(geometry, 1, 3, 8))

@@ -69,8 +69,8 @@ def test_all_errors_come_at_once_each_at_its_place():
             "bad.yaml:6:7: error: size: Input should be a valid integer; got 'two'",
             "    6 | size: two",
             "      |       ^",
-            "bad.yaml:7:16: error: formulations.0: Input should be 'sliding', 'direct', 'overhang', 'by_group', "
-            "'patches', 'shifts', 'lanes', 'row_scan', 'einsum', 'toeplitz', 'sparse', 'circulant', 'fft', "
+            "bad.yaml:7:16: error: formulations.0: Input should be 'sliding', 'direct', 'onednn', 'overhang', "
+            "'by_group', 'patches', 'shifts', 'lanes', 'row_scan', 'einsum', 'toeplitz', 'sparse', 'circulant', 'fft', "
             "'overlap_add', 'winograd', 'phases', 'space_to_depth' or 'auto'; got 'fftt'",
             "    7 | formulations: [fftt]",
             "      |                ^ Did you mean 'fft'?",

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from problems import MODES, PROBLEMS, WORDS, Problem, problem
 
 import jconv
-from jconv.formulations._closed import flip_exchange
 from jconv.costs import Problem as Costed
 from jconv.errors import UnsupportedError
 from jconv.formulations import FORMULATIONS
+from jconv.formulations._closed import flip_exchange
 from jconv.geometry import Geometry, conv_geometry, conv_transpose_geometry
 from jconv.selection import choose
 

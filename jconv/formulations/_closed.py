@@ -41,9 +41,7 @@ class Compute(Protocol):
 class Bind(Protocol):
     """Bind the primitive."""
 
-    def __call__(
-        self, x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any
-    ) -> jax.Array:
+    def __call__(self, x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any) -> jax.Array:
         """Give x `[N, *L, G·c]` and kernel `[*k, c, G·o]` to the primitive, which gives `[N, *P, G·o]` in `dtype`."""
         ...
 

@@ -12,6 +12,7 @@ Cost: the direct multiplications; the kernel once more, in blocks.
 import functools
 import json
 import platform as machine
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, open_sizes
+from jconv.formulations._base import Formulation, accumulator, open_sizes
 from jconv.formulations._closed import closed
 from jconv.formulations._xla import cropped, padded_first, xla_conv
 from jconv.geometry import Geometry
@@ -37,8 +38,16 @@ def _call(
 ) -> jax.Array:
     """Call the library, or XLA's own convolution where it cannot be called."""
     problem = Problem(geometry, x.shape[0], x.shape[-1], kernel.shape[-1], jnp.dtype(x.dtype).name, platform)
-    if not calls or _unsupported(problem):
+    if not calls or _unsupported(problem) or accumulator(x.dtype, dtype) != x.dtype:
         return xla_conv(x, kernel, geometry, precision=precision, preferred_element_type=dtype)
+    groups, depth = geometry.groups, kernel.shape[-2]
+    if 1 < groups == kernel.shape[-1] and depth > 1:
+        # As of a depthwise kernel's gradient over a batch: the library is at its best with one channel a group.
+        #     y[g] = Σ_c x[g, c] ∗ kernel[c, g]
+        apart = replace(geometry, groups=groups * depth)
+        kernel = kernel.swapaxes(-2, -1).reshape(*kernel.shape[:-2], 1, -1)
+        y = _call(x, kernel, geometry=apart, precision=precision, dtype=dtype, platform=platform, calls=calls)
+        return y.reshape(*y.shape[:-1], groups, depth).sum(-1)
     if max(geometry.input_dilation) > 1:  # which the library does not know
         x, geometry = padded_first(x, geometry)
     x, pads = cropped(x, geometry)
@@ -111,7 +120,9 @@ def missing() -> str | None:
 def _cost(problem: Problem) -> Cost:
     cost = direct_cost(problem)
     dilated = problem.padded_elements if max(problem.geometry.input_dilation) > 1 else 0
-    return cost._replace(intermediate_bytes=(cost.kernel_elements + dilated) * problem.itemsize)
+    depth = problem.in_channels // problem.geometry.groups
+    apart = depth * cost.output_elements if 1 < problem.geometry.groups == problem.out_channels and depth > 1 else 0
+    return cost._replace(intermediate_bytes=(cost.kernel_elements + dilated + apart) * problem.itemsize)
 
 
 _bind = closed("conv_onednn", _call)
@@ -124,4 +135,6 @@ def conv_onednn(
     return _bind(x, kernel, geometry=geometry, precision=precision, dtype=preferred_element_type)
 
 
-ONEDNN = Formulation("onednn", "a call of the library that jaxlib carries", conv_onednn, _unsupported, _cost, library=True)
+ONEDNN = Formulation(
+    "onednn", "a call of the library that jaxlib carries", conv_onednn, _unsupported, _cost, library=True
+)

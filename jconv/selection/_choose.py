@@ -12,7 +12,8 @@ from jconv.formulations import FORMULATIONS
 from jconv.formulations._base import open_sizes
 from jconv.selection import _file
 from jconv.selection._file import Kept
-from jconv.selection._rules import rules
+from jconv.selection._library import called
+from jconv.selection._rules import rule
 
 MOST_BYTES = 2**26
 """No formulation is taken unasked that keeps more than 64 MiB and four times the arrays between input and output."""
@@ -64,7 +65,10 @@ def _candidates(problem: Problem) -> Iterator[tuple[str, str]]:
     for table in () if _open(problem) else (_loaded, _known()):
         if problem in table:
             yield table[problem].formulation, table[problem].reason
-    yield from rules(problem)
+    if why := called(problem):
+        yield "onednn", why
+    if written := rule(problem):
+        yield written
 
 
 def too_much(name: str, problem: Problem) -> str | None:

@@ -6,7 +6,6 @@ like when it is lowered: a kernel's gradient is a window as large as the image w
 """
 
 import math
-from collections.abc import Iterator
 
 from jconv.costs import Problem
 from jconv.formulations._base import UNROLLED_TAPS, open_sizes
@@ -32,16 +31,10 @@ VOLUMES = 1024  # products of channels that one row of a volume meets at each po
 DEEP = 256  # channels of an image with zeros in between, at least: with fewer the weaving of the phases shows
 
 
-def rules(problem: Problem) -> Iterator[tuple[str, str]]:
-    """Yield the formulations whose rules a problem fits and why, the better first."""
+def rule(problem: Problem) -> tuple[str, str] | None:
+    """Return a formulation for a problem and why, or None where no rule applies."""
     if problem.platform != "cpu":
-        return
-    if written := _program(problem):
-        yield written
-
-
-def _program(problem: Problem) -> tuple[str, str] | None:
-    """The best without a library, or None for XLA's own."""
+        return None
     g = problem.geometry
     depth = problem.in_channels // g.groups
     if open_sizes(problem):
@@ -58,7 +51,7 @@ def _program(problem: Problem) -> tuple[str, str] | None:
     wide = min(depth, problem.out_channels // g.groups) >= 8
     if 1 < g.groups <= FEW_GROUPS and wide and problem.taps > 1 and not _small(problem):
         return "by_group", "few groups of many channels: one after another, each at the speed of a dense one"
-    if _in_tiles(problem):
+    if in_tiles(problem):
         return "winograd", "3×3 at stride 1: transformed tiles need a quarter of the products"
     if g.groups > 1 and problem.positions <= 196 and problem.taps <= UNROLLED_TAPS:
         return "shifts", "groups of small images: one batched product a tap"
@@ -119,7 +112,7 @@ def _apart(problem: Problem) -> tuple[str, str] | None:
     return None
 
 
-def _in_tiles(problem: Problem) -> bool:
+def in_tiles(problem: Problem) -> bool:
     """Whether tiles of Winograd's pay: enough of them for the kernel's transform, and few enough for the cache."""
     g = problem.geometry
     if (

@@ -1,0 +1,59 @@
+"""Where a call of oneDNN pays: the rule for `onednn`, measured as those of `_rules.py` are.
+
+A call takes some 50 µs before it computes anything, for it lays out the kernel first; so small problems are left to
+programs, and pointwise layers, which are one matrix product already.
+"""
+
+import math
+
+from jconv.costs import Problem
+from jconv.formulations._base import open_sizes
+from jconv.formulations._xla import unpadded
+from jconv.selection._rules import in_tiles
+
+FEW = 64  # positions of a kernel's gradient, at most
+BATCH = 16  # images, or half as many channels per group, at least, of a gradient whose groups have several outputs
+WINDOW = 25  # taps, at least, of windows that pay with less work
+POSITIONS = 192  # of all images, at least, that pay for laying out a dense kernel; more where windows do not overlap
+TILED = 256  # channels, at least, for which tiles of Winograd's save more than the call does
+STREAMED = 2**23  # entries in and out, at least: what a matrix product of this size writes leaves the cache
+GRADIENT, GROUPED = 2**17, 2**18  # multiplications, at least
+FEW_TAPS, MANY_TAPS, DENSE = 2**21, 2**19, 2**22
+
+
+def called(problem: Problem) -> str | None:
+    """Return why a problem is given to oneDNN, or None where a program is as fast."""
+    if problem.platform != "cpu" or open_sizes(problem):
+        return None
+    g = problem.geometry
+    depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
+    work = problem.batch * problem.positions * problem.taps * depth * problem.out_channels
+    if len(g.window) == 1:
+        return None
+    if g.groups == 1:
+        return "oneDNN's blocked products are faster than XLA's" if _dense(problem, work) else None
+    if problem.positions <= FEW and problem.taps > problem.positions:
+        several = width == 1 or problem.batch >= BATCH or depth >= BATCH // 2
+        pays = several and work >= GRADIENT and max(g.input_dilation) == 1
+        return "a large window, or a gradient, by groups: oneDNN keeps sums in registers" if pays else None
+    if depth == 1:
+        least = FEW_TAPS if problem.taps < WINDOW else MANY_TAPS
+        pays = work >= least * max(g.stride) and max(g.input_dilation) == 1
+        return "one channel per group: oneDNN keeps the taps in registers" if pays else None
+    return "groups: oneDNN multiplies their small matrices in registers" if work >= GROUPED else None
+
+
+def _dense(problem: Problem, work: int) -> bool:
+    """Whether one group of enough work pays: no zeros between the inputs, and no matrix product already."""
+    g, depth, width = problem.geometry, problem.in_channels, problem.out_channels
+    if depth == 1 or max(g.input_dilation) > 1 or (problem.taps > problem.positions and problem.positions <= FEW):
+        return False
+    if problem.taps == 1 and max(g.stride) == 1:
+        entries = math.prod(g.input_size) * depth + problem.positions * width
+        return min(depth, width) >= 16 and problem.batch * entries >= STREAMED
+    if len(g.window) == 2 and min(depth, width) >= TILED and in_tiles(problem):
+        return False
+    least = POSITIONS
+    if g.stride == g.window and unpadded(g):
+        least *= 4 if depth > 4 else 64
+    return problem.batch * problem.positions >= least and work >= DENSE

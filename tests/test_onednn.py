@@ -1,0 +1,180 @@
+"""The library that jaxlib carries: where it is called, and where another program stands in for it.
+
+A new jaxlib fails `test_this_jaxlib_is_known`. Then raise `VERSIONS` in `jconv/formulations/onednn.py` to it, run
+`pytest tests/test_onednn.py tests/test_equivalence.py -k onednn`, and keep it if they pass: a changed configuration
+ends the process there, and not in a user's.
+"""
+
+import functools
+import platform
+
+import jax
+import jax.numpy as jnp
+import jaxlib.version
+import numpy as np
+import pytest
+from jax import export, lax
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+import jconv
+from jconv.formulations import onednn
+from jconv.selection import choose
+
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+carried = pytest.mark.skipif(not X86 or jaxlib.version.__version_info__ < (0, 8, 1), reason="this jaxlib has no oneDNN")
+NAME = "__onednn$convolution"
+
+CASES = {
+    "dense": ((2, 32, 32, 64), (3, 3, 64, 64), {"padding": "SAME"}),
+    "unpadded": ((1, 64, 64, 32), (3, 3, 32, 32), {}),
+    "stem": ((1, 64, 64, 3), (7, 7, 3, 32), {"stride": 2, "padding": 3}),
+    "patches": ((1, 64, 64, 32), (2, 2, 32, 32), {"stride": 2}),
+    "large outputs": ((2, 224, 224, 16), (1, 1, 16, 96), {}),
+    "depthwise": ((1, 40, 40, 192), (3, 3, 1, 192), {"groups": 192, "padding": 1}),
+    "strided depthwise": ((1, 96, 96, 256), (3, 3, 1, 256), {"groups": 256, "padding": 1, "stride": 2}),
+    "large window": ((1, 28, 28, 8), (27, 27, 1, 8), {"groups": 8, "padding": 13}),
+    "groups": ((1, 14, 14, 64), (3, 3, 8, 64), {"groups": 8, "padding": 1}),
+    "groups, dilated input": ((1, 14, 14, 64), (3, 3, 8, 64), {"groups": 8, "padding": 1, "input_dilation": 2}),
+    "volume": ((1, 12, 12, 12, 32), (3, 3, 3, 32, 32), {"padding": 1}),
+    "depthwise gradient": ((1, 30, 30, 32), (28, 28, 1, 32), {"groups": 32}),
+    "depthwise gradient of a batch": ((1, 30, 30, 64), (28, 28, 8, 8), {"groups": 8}),
+}
+LEFT = {
+    "small": ((1, 8, 8, 16), (3, 3, 16, 16), {"padding": 1}),
+    "small depthwise": ((1, 14, 14, 64), (3, 3, 1, 64), {"groups": 64, "padding": 1}),
+    "pointwise": ((1, 56, 56, 64), (1, 1, 64, 64), {}),
+    "deep and wide": ((1, 56, 56, 256), (3, 3, 256, 256), {"padding": 1}),
+    "dilated input": ((1, 14, 14, 64), (3, 3, 64, 64), {"padding": 1, "input_dilation": 2}),
+    "series": ((1, 4000, 64), (3, 64, 64), {"padding": 1}),
+    "image filter": ((1, 512, 512, 1), (7, 7, 1, 1), {"padding": 3}),
+    "dense gradient": ((64, 58, 58, 1), (56, 56, 1, 64), {}),
+    "few outputs": ((1, 400, 400, 64), (1, 1, 64, 2), {}),
+}
+
+
+def shaped(*shape, dtype="float32"):
+    return jax.ShapeDtypeStruct(shape, dtype)
+
+
+def text(f, *operands, **compiled):
+    return jax.jit(f, **compiled).lower(*operands).as_text()
+
+
+@carried
+@pytest.mark.parametrize(("x", "kernel", "arguments"), CASES.values(), ids=CASES)
+def test_it_is_called(x, kernel, arguments):
+    explanation = jconv.explain(shaped(*x), shaped(*kernel), platform="cpu", **arguments)
+    assert explanation.formulation == "onednn"
+    assert "oneDNN" in explanation.reason
+    assert text(functools.partial(jconv.conv, **arguments), shaped(*x), shaped(*kernel)).count(NAME) == 1
+
+
+@pytest.mark.parametrize(("x", "kernel", "arguments"), LEFT.values(), ids=LEFT)
+def test_it_is_not_called(x, kernel, arguments):
+    assert jconv.explain(shaped(*x), shaped(*kernel), platform="cpu", **arguments).formulation != "onednn"
+    assert jconv.explain(shaped(*x), shaped(*kernel), platform="tpu", **arguments).formulation == "direct"
+    assert NAME not in text(functools.partial(jconv.conv, **arguments), shaped(*x), shaped(*kernel))
+
+
+@carried
+@pytest.mark.parametrize(
+    "case", ["depthwise gradient of a batch", "groups, dilated input", "strided depthwise", "stem"]
+)
+def test_it_computes_what_lax_does(case, rng):
+    x, kernel, arguments = CASES[case]
+    x, kernel = (jnp.asarray(rng.integers(-3, 4, shape), jnp.float32) for shape in (x, kernel))
+    y, wanted = (jconv.conv(x, kernel, formulation=name, **arguments) for name in ("onednn", "direct"))
+    np.testing.assert_array_equal(y, wanted)
+
+
+@carried
+def test_gradients_and_vmap_call_it_too():
+    x, kernel = shaped(2, 48, 48, 64), shaped(3, 3, 1, 64)
+    convolve = functools.partial(jconv.conv, groups=64, padding=1)
+
+    def loss(x, kernel):
+        return (convolve(x, kernel) ** 2).sum()
+
+    assert text(jax.grad(loss, (0, 1)), x, kernel).count(NAME) == 3
+    many = shaped(4, 3, 3, 1, 64)
+    assert text(jax.vmap(convolve, (None, 0)), x, many).count(NAME) == 1
+
+
+@carried
+def test_what_is_exported_or_cut_into_parts_calls_nothing(rng):
+    x, kernel, arguments = CASES["groups"]
+    x, kernel = (jnp.asarray(rng.integers(-3, 4, shape), jnp.float32) for shape in ((8, *x[1:]), kernel))
+    wanted = jconv.conv(x, kernel, formulation="direct", **arguments)
+    for name in ("auto", "onednn"):
+        convolve = functools.partial(jconv.conv, formulation=name, **arguments)
+        exported = export.export(jax.jit(convolve))(x, kernel)
+        assert NAME not in exported.mlir_module()
+        np.testing.assert_array_equal(exported.call(x, kernel), wanted)
+
+        mesh = jax.make_mesh((8,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
+        parts = jax.device_put(x, NamedSharding(mesh, P("batch")))
+        assert NAME not in text(convolve, parts, kernel)
+        np.testing.assert_array_equal(jax.jit(convolve)(parts, kernel), wanted)
+        np.testing.assert_array_equal(convolve(parts, kernel), wanted)
+
+        each = jax.shard_map(convolve, mesh=mesh, in_specs=(P("batch"), P()), out_specs=P("batch"))
+        assert text(each, x, kernel).count(NAME) == 1
+        np.testing.assert_array_equal(jax.jit(each)(x, kernel), wanted)
+    assert choose(jconv.Problem(jconv.conv_geometry(x.shape, kernel.shape, **arguments), 8, 64, 64), calls=False)
+
+
+@carried
+def test_installed_models_call_it_unless_exported(rng):
+    x, kernel = (jnp.asarray(rng.integers(-3, 4, shape), jnp.float32) for shape in CASES["groups"][:2])
+
+    def model(x, kernel):
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=numbers, feature_group_count=8)
+
+    wanted = model(x, kernel)
+    with jconv.installed():
+        assert NAME in text(model, x, kernel)
+        np.testing.assert_array_equal(jax.jit(model)(x, kernel), wanted)
+        assert NAME not in export.export(jax.jit(model))(x, kernel).mlir_module()
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8", "complex64"])
+def test_other_dtypes_are_refused_in_words(dtype):
+    with pytest.raises(jconv.UnsupportedError, match=f"onednn' cannot .*called for float32, got dtype {dtype}"):
+        jconv.conv(jnp.ones((5, 1), dtype), jnp.ones((2, 1, 1), dtype), formulation="onednn")
+
+
+@carried
+def test_this_jaxlib_is_known():
+    assert onednn.missing() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("jaxlib.version.__version_info__", (0, 7, 2), r"jaxlib 0.8.1 to 0.12 are known .*, this is 0.7.2"),
+        ("jaxlib.version.__version_info__", (99, 0, 0), r"known to take the call, this is 99.0.0"),
+        ("platform.machine", lambda: "aarch64", "for x86 processors, this is aarch64"),
+        ("jconv.formulations.onednn.TARGET", "__onednn$nothing", "jaxlib was built without it: .*nothing"),
+        (
+            "jconv.formulations.onednn._library",
+            lambda x, *rest: x[:, ::3],
+            r"it computed \[0. 3.\] where 1, 5 is right",
+        ),
+    ],
+)
+def test_where_it_is_missing_auto_takes_another(name, value, words, monkeypatch):
+    if not X86 and "platform" not in name:
+        pytest.skip("on other processors it is missing already")
+    if "onednn" in name and jaxlib.version.__version_info__ < (0, 8, 1):
+        pytest.skip("this jaxlib has no oneDNN")
+    onednn.missing.cache_clear()
+    monkeypatch.setattr(name, value)
+    try:
+        problem = jconv.Problem(jconv.conv_geometry((1, 14, 14, 64), (3, 3, 8, 64), padding=1, groups=8), 1, 64, 64)
+        assert choose(problem).formulation == "shifts"
+        with pytest.raises(jconv.UnsupportedError, match=words):
+            jconv.conv(jnp.ones((5, 1)), jnp.ones((2, 1, 1)), formulation="onednn")
+    finally:
+        onednn.missing.cache_clear()
