@@ -36,11 +36,10 @@ def stock_lowerings(primitive: Primitive) -> dict[str | None, Any]:
     return {platform: entry.rule for platform, entry in rules.items() if entry is not None}
 
 
-def alone(ctx: Any) -> bool:
-    """Return whether what is lowered runs where it is compiled, on one device or as one device's part.
+def may_call(ctx: Any) -> bool:
+    """Return whether the program that is lowered may call a library: it runs here, on one device or as its part.
 
-    Only such a program may call a library: none that is exported, and none that XLA cuts into parts itself, for it
-    knows no parts of a call.
+    None may that is exported, nor one that XLA cuts into parts itself, for it knows no parts of a call.
     """
     module = ctx.module_context
     axes = module.axis_context
@@ -48,7 +47,12 @@ def alone(ctx: Any) -> bool:
         one = axes.manual_axes == frozenset(axes.mesh.axis_names)
     else:
         one = getattr(axes, "num_devices", 1) == 1
-    return one and not module.lowering_parameters.for_export
+    return one and not module.lowering_parameters.for_export and not keeps_programs()
+
+
+def keeps_programs() -> bool:
+    """Return whether JAX keeps compiled programs on disk: it cannot write one that calls a library."""
+    return bool(jax.config.jax_enable_compilation_cache and jax.config.jax_compilation_cache_dir)
 
 
 class Setting:

@@ -128,10 +128,10 @@ def explain(
 
     Example:
         >>> import jax, jax.numpy as jnp
-        >>> x = jax.ShapeDtypeStruct((8, 56, 56, 96), jnp.float32)
-        >>> kernel = jax.ShapeDtypeStruct((3, 3, 1, 96), jnp.float32)
-        >>> explain(x, kernel, padding="SAME", groups=96, platform="cpu").formulation
-        'shifts'
+        >>> series = jax.ShapeDtypeStruct((8, 16000, 1), jnp.float32)
+        >>> kernel = jax.ShapeDtypeStruct((1001, 1, 1), jnp.float32)
+        >>> explain(series, kernel, padding="SAME", platform="cpu").formulation
+        'fft'
     """
     if platform not in (None, *PLATFORMS):
         raise UnsupportedError(

@@ -14,7 +14,7 @@ from jax import lax
 from jax.interpreters import mlir
 
 from jconv._auto import problem_of
-from jconv._compat import PLATFORMS, Setting, alone, stock_lowerings
+from jconv._compat import PLATFORMS, Setting, may_call, stock_lowerings
 from jconv._lax import to_channels_last, to_layout
 from jconv.costs import Problem
 from jconv.errors import UnsupportedError, suggestion
@@ -33,6 +33,9 @@ def install(*platforms: str) -> None:
     Models need no changed line: what is compiled from now on, also by functions that were compiled before, takes the
     formulation that `jconv.explain` names. What the choice leaves to XLA stays its own convolution, on CPU channels
     last. `with installed(False):` switches it off for a block, `jconv.conv(…, formulation="direct")` for a call.
+
+    On x86 it calls oneDNN where that pays. JAX cannot write programs with such calls to disk, so none is taken while its
+    persistent compilation cache is on (`jax_compilation_cache_dir`).
 
     Results are those of XLA to rounding. Where `fft` is taken, for large windows and long filters, and `winograd`, for
     3×3 windows of many channels, errors are as they state them, and one inf or NaN spreads over its example or tile.
@@ -107,7 +110,7 @@ def _rule(platform: str) -> Any:
         if not _installed.value or not _ours(lhs_aval, rhs_aval, ctx.avals_out[0], params["out_sharding"]):
             return stock(ctx, lhs, rhs, **params)
         geometry, problem = _posed(lhs_aval, rhs_aval, platform, params)
-        name = taken(problem, alone(ctx))
+        name = taken(problem, may_call(ctx))
         if name == "direct" and _as_xla_has_it(params, platform):
             return stock(ctx, lhs, rhs, **params)
 

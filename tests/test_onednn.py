@@ -139,6 +139,22 @@ def test_installed_models_call_it_unless_exported(rng):
         assert NAME not in export.export(jax.jit(model))(x, kernel).mlir_module()
 
 
+@carried
+def test_what_jax_keeps_on_disk_calls_nothing(tmp_path):
+    x, kernel, arguments = CASES["groups"]
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    try:
+        for on in (True, False):
+            jax.config.update("jax_enable_compilation_cache", on)
+            assert (NAME in text(functools.partial(jconv.conv, **arguments), shaped(*x), shaped(*kernel))) == (not on)
+            name = jconv.explain(shaped(*x), shaped(*kernel), platform="cpu", **arguments).formulation
+            assert (name == "onednn") == (not on)
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+        jax.config.update("jax_enable_compilation_cache", False)
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8", "complex64"])
 def test_other_dtypes_are_refused_in_words(dtype):
     with pytest.raises(jconv.UnsupportedError, match=f"onednn' cannot .*called for float32, got dtype {dtype}"):

@@ -95,8 +95,10 @@ def rates(lines: list[Line]) -> None:
     for line in own:
         if line["rate"] < 0.6:
             slow[reason(line)].append(line)
-    for why, found in slow.items():
+    for why, found in sorted(slow.items()):
         print(f"under 0.6, {why}: {len(found)} layers")
+        for line in sorted(found, key=lambda line: line["rate"]):
+            print(f"  {line['rate']:.2f} {line['network']} {line['layer']} {line['kind']}, {line['chose']}")
 
 
 def speedup(ratios: Iterable[float]) -> str:
@@ -116,9 +118,15 @@ def row(name: str, lines: list[Line]) -> str:
 
 
 def main() -> None:
-    """Print the tables of all runs beside this file, or of those named."""
-    folders = [Path(word) for word in sys.argv[1:]] or sorted(path.parent for path in HERE.glob("*-1/results.jsonl"))
-    lines = [line for folder in folders for line in pairs(folder)]
+    """Print the tables of all runs beside this file, or of those named, each batch by itself."""
+    folders = [Path(word) for word in sys.argv[1:]] or sorted(path.parent for path in HERE.glob("*-[18]/results.jsonl"))
+    for batch in sorted({folder.name.rpartition("-")[2] for folder in folders}):
+        print(f"# Batch {batch}\n")
+        tables([line for folder in folders if folder.name.endswith(f"-{batch}") for line in pairs(folder)])
+
+
+def tables(lines: list[Line]) -> None:
+    """Print the table of networks and kinds, and what is slow, long to compile or large."""
     print(
         "| | layers | × lax | × PyTorch | lax × PyTorch | layers, with gradients | × lax | × PyTorch | lax × PyTorch |"
     )
@@ -134,7 +142,8 @@ def main() -> None:
         own = [line for line in lines if line["transform"] == transform]
         again = [abs(np.log(line["again"]["median"])) for line in own if line["again"]]
         half, most = (100 * np.quantile(again, share) for share in (0.5, 0.95))
-        print(f"\n{words}: {len(own)} layers; lowering and compiling, median over lax's {_median(own, 'compile'):.2f}")
+        compiling = np.median([line["compile"] for line in own])
+        print(f"\n{words}: {len(own)} layers; lowering and compiling, median over lax's {compiling:.2f}")
         print(f"A/A: half of the ratios within {half:.1f} %, 95 % within {most:.1f} %")
         print("temporary memory over 4 × lax's + 64 MiB:")
         for line in own:
@@ -146,10 +155,7 @@ def main() -> None:
                 print(
                     f"  {line['network']} {line['layer']} {line['kind']} {line['ratio']['median']:.2f} {line['chose']}"
                 )
-
-
-def _median(lines: list[Line], key: str) -> float:
-    return float(np.median([line[key] for line in lines])) if lines else float("nan")
+    print()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from jconv._compat import PLATFORMS, alone, platform_of, to_varying, varying_axes
+from jconv._compat import PLATFORMS, keeps_programs, may_call, platform_of, to_varying, varying_axes
 from jconv.formulations._base import accumulator
 from jconv.formulations._xla import xla_conv
 from jconv.geometry import Geometry
@@ -78,11 +78,12 @@ def closed(name: str, compute: Compute) -> Bind:
     def eager(x: jax.Array, kernel: jax.Array, **params: Any) -> jax.Array:
         """Compile once for each problem; binding the primitive again would recurse under `jax.disable_jit`."""
         devices = x.devices()
-        return compiled(x, kernel, platform=platform_of(next(iter(devices))), calls=len(devices) == 1, **params)
+        calls = len(devices) == 1 and not keeps_programs()
+        return compiled(x, kernel, platform=platform_of(next(iter(devices))), calls=calls, **params)
 
     def lowering(platform: str) -> Any:
         def lower(ctx: Any, *operands: Any, **params: Any) -> Any:
-            run = functools.partial(checked, platform=platform, calls=alone(ctx))
+            run = functools.partial(checked, platform=platform, calls=may_call(ctx))
             return mlir.lower_fun(run, multiple_results=False)(ctx, *operands, **params)
 
         return lower
@@ -159,7 +160,7 @@ def _same_dtype(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
 def _batch(
     bind: Bind, operands: Sequence[jax.Array], mapped: Sequence[Any], *, geometry: Geometry, precision: Any, dtype: Any
 ) -> tuple[jax.Array, int]:
-    """Fold the mapped axis V: of x alone into the batch, of the kernel alone into outputs, of both into groups."""
+    """Fold the mapped axis V: of x may_call into the batch, of the kernel may_call into outputs, of both into groups."""
     x, kernel = operands
     x_axis, kernel_axis = mapped
     run = functools.partial(bind, precision=precision, dtype=dtype)

@@ -5,7 +5,7 @@
 XLA on CPU knows the call `__onednn$convolution`, and takes it for nothing by default. Its configuration is the one that
 XLA's own rewriter writes (`xla/service/cpu/onednn_contraction_rewriter.cc` and `onednn_config.proto` in openxla/xla).
 It computes forward convolutions, of which the gradients are two; where the call cannot be made, XLA's own convolution
-stands in: on other devices, in exported programs, in programs that XLA cuts into parts, for other dtypes.
+stands in: on other devices; in programs that are exported, kept on disk by JAX's cache, or cut into parts by XLA.
 Cost: the direct multiplications; the kernel once more, in blocks.
 """
 

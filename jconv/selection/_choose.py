@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from jconv._compat import Setting
+from jconv._compat import Setting, keeps_programs
 from jconv.costs import Problem
 from jconv.formulations import FORMULATIONS
 from jconv.formulations._base import open_sizes
@@ -33,12 +33,13 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(problem: Problem, calls: bool = True) -> Choice:
+def choose(problem: Problem, calls: bool | None = None) -> Choice:
     """Return the formulation that `auto` takes for a problem.
 
     Args:
         problem: The convolution, as it is lowered: after differentiation and batching.
-        calls: Whether the program may call a library of the device; none that is exported or cut into parts may.
+        calls: Whether the program may call a library of the device: none may that is exported, kept on disk or cut into
+            parts. By default what a program of this process may.
 
     Returns:
         The formulation's name and why.
@@ -49,11 +50,13 @@ def choose(problem: Problem, calls: bool = True) -> Choice:
         >>> choose(Problem(geometry, 1, 64, 64, platform="cpu")).formulation
         'shifts'
     """
+    if calls is None:
+        calls = not keeps_programs()
     obstacles = []
     for name, reason in _candidates(problem):
         obstacle = FORMULATIONS[name].unsupported(problem) or too_much(name, problem)
         if FORMULATIONS[name].library and not calls:
-            obstacle = "a program that is exported or cut into parts calls no library"
+            obstacle = "a program that is exported, kept on disk or cut into parts calls no library"
         if not obstacle:
             return Choice(name, reason)
         obstacles.append(f"{name} cannot: {obstacle}")
