@@ -160,7 +160,7 @@ def _same_dtype(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
 def _batch(
     bind: Bind, operands: Sequence[jax.Array], mapped: Sequence[Any], *, geometry: Geometry, precision: Any, dtype: Any
 ) -> tuple[jax.Array, int]:
-    """Fold the mapped axis V: of x may_call into the batch, of the kernel may_call into outputs, of both into groups."""
+    """Fold the mapped axis V: of x alone into the batch, of the kernel alone into outputs, of both into groups."""
     x, kernel = operands
     x_axis, kernel_axis = mapped
     run = functools.partial(bind, precision=precision, dtype=dtype)

@@ -15,12 +15,12 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import (
-    Formulation,
-    accumulator,
+from jconv.costs import Cost, Problem
+from jconv.formulations._base import Formulation, accumulator, pad_input
+from jconv.formulations._spectra import (
+    at_strides,
     circular_correlation,
-    pad_input,
+    spectral_cost,
     spectral_error_bound,
     spectral_refusal,
 )
@@ -42,8 +42,7 @@ def conv_fft(
     dtype = accumulator(x.dtype, preferred_element_type)
     size = transform_size(geometry, real=not jnp.issubdtype(dtype, jnp.complexfloating))
     y = circular_correlation(pad_input(x, geometry).astype(dtype), kernel.astype(dtype), geometry, size)
-    wanted = (slice(0, s * (p - 1) + 1, s) for s, p in zip(geometry.stride, geometry.output_size, strict=True))
-    return y[:, *wanted].astype(preferred_element_type)
+    return at_strides(y, geometry).astype(preferred_element_type)
 
 
 def error_bound(x: ArrayLike, kernel: ArrayLike, geometry: Geometry) -> float:
@@ -61,19 +60,7 @@ def error_bound(x: ArrayLike, kernel: ArrayLike, geometry: Geometry) -> float:
 
 
 def _cost(problem: Problem) -> Cost:
-    g = problem.geometry
-    size = math.prod(transform_size(g))
-    images = problem.batch * problem.in_channels + problem.batch * problem.out_channels
-    kernels = problem.in_channels // g.groups * problem.out_channels
-    # 5·n·log2(n) real operations a complex transform, half of it for a real one, and 4 products a complex product
-    butterflies = int(2.5 * size * math.log2(max(size, 2)) * (images + kernels) / 2)
-    products = 4 * (size // 2 + 1) * problem.batch * kernels
-    elements = size * (images + kernels)
-    return direct_cost(problem)._replace(
-        multiplications=butterflies + products,
-        additions=butterflies + products,
-        intermediate_bytes=elements * max(problem.itemsize, 4),
-    )
+    return spectral_cost(problem, math.prod(transform_size(problem.geometry)))
 
 
 FFT = Formulation(

@@ -18,12 +18,12 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import (
-    Formulation,
-    accumulator,
+from jconv.costs import Cost, Problem
+from jconv.formulations._base import Formulation, accumulator, pad_input
+from jconv.formulations._spectra import (
+    at_strides,
     circular_correlation,
-    pad_input,
+    spectral_cost,
     spectral_error_bound,
     spectral_refusal,
 )
@@ -76,8 +76,7 @@ def conv_overlap_add(
         y = own
     y = jnp.transpose(y, (0, *(a for axis in range(axes) for a in (1 + axis, 1 + axes + axis)), y.ndim - 1))
     y = y.reshape(x.shape[0], *(count * m for count, (_, m) in zip(counts, sizes, strict=True)), -1)
-    wanted = (slice(0, s * (p - 1) + 1, s) for s, p in zip(geometry.stride, geometry.output_size, strict=True))
-    return y[:, *wanted].astype(preferred_element_type)
+    return at_strides(y, geometry).astype(preferred_element_type)
 
 
 def error_bound(x: ArrayLike, kernel: ArrayLike, geometry: Geometry) -> float:
@@ -96,19 +95,9 @@ def error_bound(x: ArrayLike, kernel: ArrayLike, geometry: Geometry) -> float:
 
 
 def _cost(problem: Problem) -> Cost:
-    g = problem.geometry
-    sizes = tile_size(g)
-    size = math.prod(n for n, _ in sizes)
-    tiles = math.prod(-(-padded // m) for padded, (_, m) in zip(g.padded_size, sizes, strict=True))
-    images = problem.batch * tiles * (problem.in_channels + problem.out_channels)
-    kernels = problem.in_channels // g.groups * problem.out_channels
-    butterflies = int(2.5 * size * math.log2(max(size, 2)) * (images + kernels) / 2)
-    products = 4 * (size // 2 + 1) * problem.batch * tiles * kernels
-    return direct_cost(problem)._replace(
-        multiplications=butterflies + products,
-        additions=butterflies + products,
-        intermediate_bytes=size * (images + kernels) * max(problem.itemsize, 4),
-    )
+    sizes = tile_size(problem.geometry)
+    tiles = math.prod(-(-padded // m) for padded, (_, m) in zip(problem.geometry.padded_size, sizes, strict=True))
+    return spectral_cost(problem, math.prod(n for n, _ in sizes), tiles)
 
 
 OVERLAP_ADD = Formulation(

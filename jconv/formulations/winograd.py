@@ -30,7 +30,8 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, accumulator, open_sizes, pad_input, spectral_error_bound
+from jconv.formulations._base import Formulation, accumulator, open_sizes, pad_input
+from jconv.formulations._spectra import spectral_error_bound
 from jconv.geometry import Geometry
 
 POINTS = (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2))

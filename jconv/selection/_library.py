@@ -4,8 +4,6 @@ A call takes some 50 µs before it computes anything, for it lays out the kernel
 programs, and pointwise layers, which are one matrix product already.
 """
 
-import math
-
 from jconv.costs import Problem
 from jconv.formulations._base import open_sizes
 from jconv.formulations._xla import unpadded
@@ -16,7 +14,6 @@ BATCH = 16  # images, or half as many channels per group, at least, of a gradien
 WINDOW = 25  # taps, at least, of windows that pay with less work
 POSITIONS = 192  # of all images, at least, that pay for laying out a dense kernel; more where windows do not overlap
 TILED = 256  # channels, at least, for which tiles of Winograd's save more than the call does
-STREAMED = 2**23  # entries in and out, at least: what a matrix product of this size writes leaves the cache
 GRADIENT, GROUPED = 2**17, 2**18  # multiplications, at least
 FEW_TAPS, MANY_TAPS, DENSE = 2**21, 2**19, 2**22
 
@@ -49,8 +46,7 @@ def _dense(problem: Problem, work: int) -> bool:
     if depth == 1 or max(g.input_dilation) > 1 or (problem.taps > problem.positions and problem.positions <= FEW):
         return False
     if problem.taps == 1 and max(g.stride) == 1:
-        entries = math.prod(g.input_size) * depth + problem.positions * width
-        return min(depth, width) >= 16 and problem.batch * entries >= STREAMED
+        return False
     if len(g.window) == 2 and min(depth, width) >= TILED and in_tiles(problem):
         return False
     least = POSITIONS
