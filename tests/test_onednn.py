@@ -27,6 +27,7 @@ NAME = "__onednn$convolution"
 
 CASES = {
     "dense": ((2, 32, 32, 64), (3, 3, 64, 64), {"padding": "SAME"}),
+    "tiles over 64 MiB": ((1, 66, 66, 512), (3, 3, 512, 512), {}),
     "unpadded": ((1, 64, 64, 32), (3, 3, 32, 32), {}),
     "stem": ((1, 64, 64, 3), (7, 7, 3, 32), {"stride": 2, "padding": 3}),
     "patches": ((1, 64, 64, 32), (2, 2, 32, 32), {"stride": 2}),

@@ -7,6 +7,7 @@ programs, and pointwise layers, which are one matrix product already.
 from jconv.costs import Problem
 from jconv.formulations._base import open_sizes
 from jconv.formulations._xla import unpadded
+from jconv.formulations.winograd import WINOGRAD
 from jconv.selection._rules import in_tiles
 
 FEW = 64  # positions of a kernel's gradient, at most
@@ -14,6 +15,7 @@ BATCH = 16  # images, or half as many channels per group, at least, of a gradien
 WINDOW = 25  # taps, at least, of windows that pay with less work
 POSITIONS = 192  # of all images, at least, that pay for laying out a dense kernel; more where windows do not overlap
 TILED = 256  # channels, at least, for which tiles of Winograd's save more than the call does
+TILES_BYTES = 2**26  # that they keep, at most
 GRADIENT, GROUPED = 2**17, 2**18  # multiplications, at least
 FEW_TAPS, MANY_TAPS, DENSE = 2**21, 2**19, 2**22
 
@@ -48,7 +50,7 @@ def _dense(problem: Problem, work: int) -> bool:
     if problem.taps == 1 and max(g.stride) == 1:
         return False
     if len(g.window) == 2 and min(depth, width) >= TILED and in_tiles(problem):
-        return False
+        return WINOGRAD.cost(problem).intermediate_bytes > TILES_BYTES
     least = POSITIONS
     if g.stride == g.window and unpadded(g):
         least *= 4 if depth > 4 else 64
