@@ -52,7 +52,8 @@ def may_call(ctx: Any) -> bool:
 
 def keeps_programs() -> bool:
     """Return whether JAX keeps compiled programs on disk: it cannot write one that calls a library."""
-    return bool(jax.config.jax_enable_compilation_cache and jax.config.jax_compilation_cache_dir)
+    config: Any = jax.config  # whose settings no stub knows
+    return bool(config.jax_enable_compilation_cache and config.jax_compilation_cache_dir)
 
 
 class Setting:

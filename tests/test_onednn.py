@@ -7,6 +7,7 @@ ends the process there, and not in a user's.
 
 import functools
 import platform
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -142,7 +143,8 @@ def test_installed_models_call_it_unless_exported(rng):
 @carried
 def test_what_jax_keeps_on_disk_calls_nothing(tmp_path):
     x, kernel, arguments = CASES["groups"]
-    before = jax.config.jax_compilation_cache_dir
+    config: Any = jax.config
+    before = config.jax_compilation_cache_dir
     jax.config.update("jax_compilation_cache_dir", str(tmp_path))
     try:
         for on in (True, False):
