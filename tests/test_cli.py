@@ -333,7 +333,7 @@ def test_compare_fails_on_a_slower_case(finished, tmp_path):
 
 
 def test_explain_takes_what_check_prints(tmp_path):
-    result = jconv("explain", "n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32", cwd=tmp_path)
+    result = jconv("explain", "n1_i28x28c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "auto takes shifts on cpu: one channel per group" in result.stdout
     pasted = jconv("explain", "a@x=1/n1_i8c2_k3o2_s1_p1:1_d1_g1_float32_zeros/forward/fft", cwd=tmp_path)
