@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 from jax import lax
+from jax._src import compilation_cache as _cache
 from jax._src.dispatch import apply_primitive as apply_primitive
 from jax._src.interpreters import mlir as _mlir  # where lowering rules are kept: no public way reads them
 from jax.extend.core import Primitive
@@ -39,21 +40,26 @@ def stock_lowerings(primitive: Primitive) -> dict[str | None, Any]:
 def may_call(ctx: Any) -> bool:
     """Return whether the program that is lowered may call a library: it runs here, on one device or as its part.
 
-    None may that is exported, nor one that XLA cuts into parts itself, for it knows no parts of a call.
+    One that is exported cannot, nor one that XLA cuts into parts itself, for it knows no parts of a call.
     """
     module = ctx.module_context
     axes = module.axis_context
     if hasattr(axes, "manual_axes"):  # in shard_map
         one = axes.manual_axes == frozenset(axes.mesh.axis_names)
-    else:
-        one = getattr(axes, "num_devices", 1) == 1
+    elif hasattr(axes, "num_devices"):  # in jit
+        one = axes.num_devices == 1
+    else:  # in pmap, where each device has a program
+        one = hasattr(axes, "axis_env")
     return one and not module.lowering_parameters.for_export and not keeps_programs()
 
 
 def keeps_programs() -> bool:
-    """Return whether JAX keeps compiled programs on disk: it cannot write one that calls a library."""
+    """Return whether JAX keeps compiled programs on disk: it cannot write one that calls a library.
+
+    A cache that was opened stays open in JAX, whatever its settings become.
+    """
     config: Any = jax.config  # whose settings no stub knows
-    return bool(config.jax_enable_compilation_cache and config.jax_compilation_cache_dir)
+    return (config.jax_enable_compilation_cache and config.jax_compilation_cache_dir) or _cache._cache is not None
 
 
 class Setting:

@@ -35,7 +35,8 @@ def install(*platforms: str) -> None:
     last. `with installed(False):` switches it off for a block, `jconv.conv(…, formulation="direct")` for a call.
 
     On x86 it calls oneDNN where that pays. JAX cannot write a program with such a call to disk, so there is none while
-    its persistent compilation cache is on (`jax_compilation_cache_dir`).
+    its persistent compilation cache is on (`jax_compilation_cache_dir`). What you serialize yourself, compile under
+    `installed(False)`.
 
     Results are those of XLA to rounding. Where `fft` is taken, for large windows and long filters, and `winograd`, for
     3×3 windows of many channels, errors are as they state them, and one inf or NaN spreads over its example or tile.

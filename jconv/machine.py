@@ -36,6 +36,17 @@ def processor() -> str:
     return names[0] if names else platform.processor() or "unknown"
 
 
+def features() -> set[str]:
+    """Return the instructions that the processor says it has, from `/proc/cpuinfo`; none where there is none.
+
+    Example:
+        >>> isinstance(features(), set)
+        True
+    """
+    flags = [line.partition(":")[2].split() for line in _text("/proc/cpuinfo") if line.startswith("flags")]
+    return set(flags[0]) if flags else set()
+
+
 def cores() -> int:
     """Return how many cores this process may use: its affinity, or a container's quota if that is less.
 

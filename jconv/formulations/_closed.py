@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from jconv._compat import PLATFORMS, keeps_programs, may_call, platform_of, to_varying, varying_axes
+from jconv._compat import PLATFORMS, apply_primitive, may_call, to_varying, varying_axes
 from jconv.formulations._base import accumulator
 from jconv.formulations._xla import xla_conv
 from jconv.geometry import Geometry
@@ -59,36 +59,28 @@ def closed(name: str, compute: Compute) -> Bind:
     primitive = Primitive(name)
 
     def bind(x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any) -> jax.Array:
-        # Inside `shard_map` both operands are first made to vary over the same mesh axes: without it the transposes
-        # of a replicated operand would miss their sum over the mesh.
         if _explicitly_sharded(x) or _explicitly_sharded(kernel):
             # Where types carry shardings, XLA's own convolution knows where to place outputs and gradients.
             return xla_conv(x, kernel, geometry, precision=precision, preferred_element_type=dtype)
+        # In `shard_map` a replicated operand is first made to vary as the other does: without it its transpose would
+        # miss the sum over the mesh.
         x, kernel = _vary_together(x, kernel)
         return primitive.bind(x, kernel, geometry=geometry, precision=precision, dtype=dtype)
 
-    def checked(x: jax.Array, kernel: jax.Array, **params: Any) -> jax.Array:
+    def unless_empty(x: jax.Array, kernel: jax.Array, **params: Any) -> jax.Array:
         if 0 in (*x.shape, *kernel.shape):
             shape = x.shape[0], *params["geometry"].output_size, kernel.shape[-1]
             return jnp.zeros(shape, params["dtype"])
         return compute(x, kernel, **params)
 
-    compiled = jax.jit(checked, static_argnames=("geometry", "precision", "dtype", "platform", "calls"))
-
-    def eager(x: jax.Array, kernel: jax.Array, **params: Any) -> jax.Array:
-        """Compile once for each problem; binding the primitive again would recurse under `jax.disable_jit`."""
-        devices = x.devices()
-        calls = len(devices) == 1 and not keeps_programs()
-        return compiled(x, kernel, platform=platform_of(next(iter(devices))), calls=calls, **params)
-
     def lowering(platform: str) -> Any:
         def lower(ctx: Any, *operands: Any, **params: Any) -> Any:
-            run = functools.partial(checked, platform=platform, calls=may_call(ctx))
+            run = functools.partial(unless_empty, platform=platform, calls=may_call(ctx))
             return mlir.lower_fun(run, multiple_results=False)(ctx, *operands, **params)
 
         return lower
 
-    primitive.def_impl(eager)
+    primitive.def_impl(functools.partial(apply_primitive, primitive))
     primitive.def_abstract_eval(_abstract)
     ad.defbilinear(primitive, functools.partial(_input_transpose, bind), functools.partial(_kernel_transpose, bind))
     batching.primitive_batchers[primitive] = functools.partial(_batch, bind)
@@ -120,7 +112,7 @@ def _vary_together(*operands: jax.Array) -> list[jax.Array]:
 
 
 def _abstract(x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any) -> Any:
-    """Take the abstract value from `direct`, which keeps explicit sharding and varying mesh axes right."""
+    """Take the abstract value from XLA's own, which keeps explicit sharding and varying mesh axes right."""
     direct = functools.partial(xla_conv, geometry=geometry, precision=precision, preferred_element_type=dtype)
     return jax.make_jaxpr(direct)(x, kernel).out_avals[0]
 

@@ -2,13 +2,14 @@
 
     y = onednn(x, kernel)     products of the channels that lie in registers, depthwise too
 
-XLA on CPU knows the call `__onednn$convolution`, and takes it for nothing by default. Its configuration is the one that
+XLA on CPU knows the call `__onednn$convolution`, and emits it only under a flag. Its configuration is the one that
 XLA's own rewriter writes (`xla/service/cpu/onednn_contraction_rewriter.cc` and `onednn_config.proto` in openxla/xla).
-It computes forward convolutions, of which the gradients are two; where the call cannot be made, XLA's own convolution
-stands in: on other devices; in programs that are exported, kept on disk by JAX's cache, or cut into parts by XLA.
-Cost: the direct multiplications; the kernel once more, in blocks.
+It computes forward convolutions, of which the gradients are two. XLA's own convolution stands in where a program may
+hold no call: exported, kept on disk by JAX's cache, cut into parts by XLA, or lowered for another device.
+Cost: the direct multiplications; the kernel once more, in blocks, and the padded input where it is padded first.
 """
 
+import concurrent.futures
 import functools
 import json
 import platform as machine
@@ -19,14 +20,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jconv._compat import keeps_programs
 from jconv.costs import Cost, Problem, direct_cost
 from jconv.formulations._base import Formulation, accumulator, open_sizes
 from jconv.formulations._closed import closed
 from jconv.formulations._xla import cropped, padded_first, xla_conv
 from jconv.geometry import Geometry
+from jconv.machine import features
 
 TARGET = "__onednn$convolution"
-VERSIONS = (0, 8, 1), (0, 12)
+FIRST, LAST = (0, 8, 1), (0, 12)
 """The first jaxlib whose call reads the configuration as it is written here, and the last that was seen to.
 
 Another reading ends the process, so a newer jaxlib is taken up by hand: `tests/test_onednn.py` says how.
@@ -48,7 +51,7 @@ def _call(
         kernel = kernel.swapaxes(-2, -1).reshape(*kernel.shape[:-2], 1, -1)
         y = _call(x, kernel, geometry=apart, precision=precision, dtype=dtype, platform=platform, calls=calls)
         return y.reshape(*y.shape[:-1], groups, depth).sum(-1)
-    if max(geometry.input_dilation) > 1:  # which the library does not know
+    if _pads_itself(geometry):
         x, geometry = padded_first(x, geometry)
     x, pads = cropped(x, geometry)
     shape = x.shape[0], *geometry.output_size, kernel.shape[-1]
@@ -57,10 +60,27 @@ def _call(
     return _library(x, kernel, geometry, pads, shape).astype(dtype)
 
 
+def _pads_itself(geometry: Geometry) -> bool:
+    """Whether the input must be padded before the call.
+
+    The library knows no input dilation. With dilated taps, or padding as wide as the window, it computes by a general
+    product whose memory jaxlib 0.10 frees too early, which corrupts the process.
+    """
+    wide = any(pad >= k for pads in (geometry.low, geometry.high) for pad, k in zip(pads, geometry.extent, strict=True))
+    return wide or max(*geometry.input_dilation, *geometry.dilation) > 1
+
+
 def _library(
     x: jax.Array, kernel: jax.Array, geometry: Geometry, pads: list[tuple[int, int]], shape: tuple[int, ...]
 ) -> jax.Array:
     axes = len(pads)
+    if axes == 1:  # a row of an image: a series has the general product
+        row = replace(
+            geometry, window=(1, *geometry.window), stride=(1, *geometry.stride), dilation=(1, *geometry.dilation)
+        )
+        y = _library(x[:, None], kernel[None], row, [(0, 0), *pads], (shape[0], 1, *shape[1:]))
+        return y[:, 0]
+    dilation = [d if k > 1 else 1 for d, k in zip(geometry.dilation, geometry.window, strict=True)]
     image = {"batch_dim": 0, "feature_dim": axes + 1, "spatial_dims": list(range(1, axes + 1))}
     window = {"input_feature_dim": axes, "output_feature_dim": axes + 1, "spatial_dims": list(range(axes))}
     config = {
@@ -72,7 +92,7 @@ def _library(
             "strides": geometry.stride,
             "pad_left": [low for low, _ in pads],
             "pad_right": [high for _, high in pads],
-            "window_dilations": geometry.dilation,
+            "window_dilations": dilation,
         },
         "feature_groups": geometry.groups,
     }
@@ -92,26 +112,37 @@ def _unsupported(problem: Problem) -> str | None:
         return f"it is called for float32, got dtype {problem.dtype}"
     if len(problem.geometry.window) > 3:
         return f"it knows up to 3 space axes, got {len(problem.geometry.window)}"
+    if len(problem.geometry.window) == 3 and problem.geometry.groups > 1:
+        return "in volumes it computes groups by a general product, whose memory jaxlib 0.10 frees too early"
     return open_sizes(problem) or missing()
 
 
 @functools.cache
 def missing() -> str | None:
-    """Return why this jaxlib cannot call the library, or None; tried once, on a small convolution."""
+    """Return why this process cannot call the library, or None; tried once, on a small convolution."""
     import jaxlib.version
 
     version = tuple(jaxlib.version.__version_info__[:3])
     if machine.machine().lower() not in ("x86_64", "amd64"):
         return f"jaxlib carries it for x86 processors, this is {machine.machine()}"
-    if not VERSIONS[0] <= version or version[:2] > VERSIONS[1]:
-        first, last = (".".join(map(str, numbers)) for numbers in VERSIONS)
+    if "avx2" not in features():
+        return "it is called on processors with AVX2"
+    if not version >= FIRST or version[:2] > LAST:
+        first, last = (".".join(map(str, numbers)) for numbers in (FIRST, LAST))
         return f"jaxlib {first} to {last} are known to take the call, this is {'.'.join(map(str, version))}"
+    if keeps_programs():
+        return None  # nothing will be called, and the trial would be written to disk too
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:  # which no context of the caller reaches
+        return thread.submit(_trial).result()
+
+
+def _trial() -> str | None:
     geometry = Geometry((5,), (2,), (2,), (2,), (1,), (1,), (0,))
     x, kernel = np.arange(5, dtype=np.float32).reshape(1, 5, 1), np.ones((2, 1, 1), np.float32)
     try:
         here = jax.sharding.SingleDeviceSharding(jax.local_devices(backend="cpu")[0])
         call = jax.jit(lambda x, kernel: _library(x, kernel, geometry, [(0, 0)], (1, 2, 1)), in_shardings=here)
-        with jax.transfer_guard("allow"):
+        with jax.transfer_guard("allow"), jax.disable_jit(False):
             y = np.asarray(call.lower(x, kernel).compile()(x, kernel)).ravel()
     except RuntimeError as error:  # no such call, or no such device
         return f"this process cannot call it: {error}"
@@ -120,7 +151,7 @@ def missing() -> str | None:
 
 def _cost(problem: Problem) -> Cost:
     cost = direct_cost(problem)
-    dilated = problem.padded_elements if max(problem.geometry.input_dilation) > 1 else 0
+    dilated = problem.padded_elements if _pads_itself(problem.geometry) else 0
     depth = problem.in_channels // problem.geometry.groups
     apart = depth * cost.output_elements if 1 < problem.geometry.groups == problem.out_channels and depth > 1 else 0
     return cost._replace(intermediate_bytes=(cost.kernel_elements + dilated + apart) * problem.itemsize)

@@ -54,9 +54,10 @@ def choose(problem: Problem, calls: bool | None = None) -> Choice:
         calls = not keeps_programs()
     obstacles = []
     for name, reason in _candidates(problem):
-        obstacle = FORMULATIONS[name].unsupported(problem) or too_much(name, problem)
         if FORMULATIONS[name].library and not calls:
             obstacle = "a program that is exported, kept on disk or cut into parts calls no library"
+        else:
+            obstacle = FORMULATIONS[name].unsupported(problem) or too_much(name, problem)
         if not obstacle:
             return Choice(name, reason)
         obstacles.append(f"{name} cannot: {obstacle}")
