@@ -8,9 +8,8 @@ from jconv.costs import Problem
 from jconv.formulations._base import open_sizes
 from jconv.formulations._xla import unpadded
 from jconv.formulations.winograd import WINOGRAD
-from jconv.selection._rules import in_tiles
+from jconv.selection._rules import FEW, in_tiles
 
-FEW = 64  # positions of a kernel's gradient, at most
 BATCH = 16  # images, or half as many channels per group, at least, of a gradient whose groups have several outputs
 WINDOW = 25  # taps, at least, of windows that pay with less work
 POSITIONS = 192  # of all images, at least, that pay for laying out a dense kernel; more where windows do not overlap
