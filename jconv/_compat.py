@@ -59,7 +59,8 @@ def keeps_programs() -> bool:
     A cache that was opened stays open in JAX, whatever its settings become.
     """
     config: Any = jax.config  # whose settings no stub knows
-    return (config.jax_enable_compilation_cache and config.jax_compilation_cache_dir) or _cache._cache is not None
+    on = config.jax_enable_compilation_cache and config.jax_compilation_cache_dir
+    return bool(on) or _cache._cache is not None
 
 
 class Setting:

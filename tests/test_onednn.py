@@ -58,6 +58,12 @@ def shaped(*shape, dtype="float32"):
     return jax.ShapeDtypeStruct(shape, dtype)
 
 
+def forget():
+    """Have jconv look for the library again."""
+    onednn._unknown.cache_clear()
+    onednn._trial.cache_clear()
+
+
 def text(f, *operands):
     return jax.jit(f).lower(*operands).as_text()
 
@@ -183,7 +189,7 @@ def test_it_is_tried_in_any_context():
     x, kernel = jnp.ones((1, 5, 1)), jnp.ones((2, 1, 1))
     mesh = jax.make_mesh((2,), ("x",), axis_types=(jax.sharding.AxisType.Auto,))
     for context in (jax.disable_jit(), jax.set_mesh(mesh), jax.transfer_guard("disallow")):
-        onednn.missing.cache_clear()
+        forget()
         with context:
             assert jconv.conv(x, kernel, formulation="onednn").shape == (1, 4, 1)
 
@@ -224,7 +230,7 @@ def test_where_it_is_missing_auto_takes_another(name, value, words, monkeypatch)
         pytest.skip("on other processors it is missing already")
     if "onednn" in name and jaxlib.version.__version_info__ < (0, 8, 1):
         pytest.skip("this jaxlib has no oneDNN")
-    onednn.missing.cache_clear()
+    forget()
     monkeypatch.setattr(name, value)
     try:
         problem = jconv.Problem(jconv.conv_geometry((1, 14, 14, 64), (3, 3, 8, 64), padding=1, groups=8), 1, 64, 64)
@@ -232,4 +238,4 @@ def test_where_it_is_missing_auto_takes_another(name, value, words, monkeypatch)
         with pytest.raises(jconv.UnsupportedError, match=words):
             jconv.conv(jnp.ones((5, 1)), jnp.ones((2, 1, 1)), formulation="onednn")
     finally:
-        onednn.missing.cache_clear()
+        forget()

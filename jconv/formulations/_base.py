@@ -40,7 +40,7 @@ class Formulation(NamedTuple):
         error_bound: A bound on the error of any output, from x, kernel and geometry; None where small integers in
             float32 give exact results.
         local: Whether an inf or NaN of the input reaches only the outputs whose window covers it.
-        library: Whether it calls a library of the device: a program that is exported, kept or cut into parts cannot.
+        calls_library: Whether it calls a library of the device: no program does that is exported, kept or cut up.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Formulation(NamedTuple):
     cost: Callable[[Problem], Cost]
     error_bound: Callable[[ArrayLike, ArrayLike, Geometry], float] | None = None
     local: bool = True
-    library: bool = False
+    calls_library: bool = False
 
     @property
     def exact(self) -> bool:

@@ -63,8 +63,8 @@ def _call(
 def _pads_itself(geometry: Geometry) -> bool:
     """Whether the input must be padded before the call.
 
-    The library knows no input dilation. With dilated taps, or padding as wide as the window, it computes by a general
-    product whose memory jaxlib 0.10 frees too early, which corrupts the process.
+    The library knows no input dilation. For some dilated windows, and padding as wide as the window, it computes by a
+    general product whose memory jaxlib 0.10 frees too early, which corrupts the process; padded first, by none.
     """
     wide = any(pad >= k for pads in (geometry.low, geometry.high) for pad, k in zip(pads, geometry.extent, strict=True))
     return wide or max(*geometry.input_dilation, *geometry.dilation) > 1
@@ -117,9 +117,15 @@ def _unsupported(problem: Problem) -> str | None:
     return open_sizes(problem) or missing()
 
 
-@functools.cache
 def missing() -> str | None:
-    """Return why this process cannot call the library, or None; tried once, on a small convolution."""
+    """Return why this process cannot call the library, or None."""
+    if (why := _unknown()) or keeps_programs():  # then nothing is called, and the trial would be written to disk too
+        return why
+    return _trial()
+
+
+@functools.cache
+def _unknown() -> str | None:
     import jaxlib.version
 
     version = tuple(jaxlib.version.__version_info__[:3])
@@ -130,13 +136,17 @@ def missing() -> str | None:
     if not version >= FIRST or version[:2] > LAST:
         first, last = (".".join(map(str, numbers)) for numbers in (FIRST, LAST))
         return f"jaxlib {first} to {last} are known to take the call, this is {'.'.join(map(str, version))}"
-    if keeps_programs():
-        return None  # nothing will be called, and the trial would be written to disk too
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:  # which no context of the caller reaches
-        return thread.submit(_trial).result()
+    return None
 
 
+@functools.cache
 def _trial() -> str | None:
+    """Call it once, on a small convolution, in a thread that no context of the caller reaches."""
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(_try).result()
+
+
+def _try() -> str | None:
     geometry = Geometry((5,), (2,), (2,), (2,), (1,), (1,), (0,))
     x, kernel = np.arange(5, dtype=np.float32).reshape(1, 5, 1), np.ones((2, 1, 1), np.float32)
     try:
@@ -168,5 +178,5 @@ def conv_onednn(
 
 
 ONEDNN = Formulation(
-    "onednn", "a call of the library that jaxlib carries", conv_onednn, _unsupported, _cost, library=True
+    "onednn", "a call of the library that jaxlib carries", conv_onednn, _unsupported, _cost, calls_library=True
 )

@@ -54,7 +54,7 @@ def choose(problem: Problem, calls: bool | None = None) -> Choice:
         calls = not keeps_programs()
     obstacles = []
     for name, reason in _candidates(problem):
-        if FORMULATIONS[name].library and not calls:
+        if FORMULATIONS[name].calls_library and not calls:
             obstacle = "a program that is exported, kept on disk or cut into parts calls no library"
         else:
             obstacle = FORMULATIONS[name].unsupported(problem) or too_much(name, problem)

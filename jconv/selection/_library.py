@@ -1,7 +1,7 @@
 """Where a call of oneDNN pays: the rule for `onednn`, measured as those of `_rules.py` are.
 
-A call takes some 50 µs before it computes anything, for it lays out the kernel first; so small problems are left to
-programs, and pointwise layers, which are one matrix product already.
+A call lays out the kernel before it computes anything; so small problems are left to programs, and pointwise layers,
+which are one matrix product already.
 """
 
 from jconv.costs import Problem
