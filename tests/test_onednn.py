@@ -7,6 +7,8 @@ ends the process there, and not in a user's.
 
 import functools
 import platform
+import subprocess
+import sys
 from typing import Any
 
 import jax
@@ -164,24 +166,25 @@ def test_what_jax_keeps_on_disk_calls_nothing(tmp_path):
         jax.config.update("jax_enable_compilation_cache", False)
 
 
-@carried
-@pytest.mark.parametrize(
-    ("x", "kernel", "arguments"),
-    [
-        ((1, 6, 6, 48), (5, 3, 1, 48), {"groups": 48, "dilation": 2, "padding": [(9, 9), (4, 4)]}),
-        ((1, 2, 2, 960), (1, 1, 1, 960), {"groups": 960, "dilation": 2, "padding": 1}),
-        ((1, 2, 2, 640), (1, 1, 32, 20), {"groups": 20, "dilation": 2, "padding": 1}),
-    ],
-)
-def test_wide_padding_corrupts_nothing(x, kernel, arguments, rng):
-    """What jaxlib 0.10 lost its memory by, within some hundred calls."""
-    x, kernel = (jnp.asarray(rng.integers(-3, 4, shape), jnp.float32) for shape in (x, kernel))
+MANY_CALLS = """
+import functools, jax, jax.numpy as jnp, jconv
+for x, kernel, arguments in [
+    ((1, 6, 6, 48), (5, 3, 1, 48), {"groups": 48, "dilation": 2, "padding": [(9, 9), (4, 4)]}),
+    ((1, 2, 2, 960), (1, 1, 1, 960), {"groups": 960, "dilation": 2, "padding": 1}),
+    ((1, 2, 2, 640), (1, 1, 32, 20), {"groups": 20, "dilation": 2, "padding": 1}),
+]:
+    x, kernel = jnp.arange(float(jnp.zeros(x).size)).reshape(x) % 7, jnp.ones(kernel)
     wanted = jconv.conv(x, kernel, formulation="direct", **arguments)
-    called = jax.jit(functools.partial(jconv.conv, formulation="onednn", **arguments))
-    y = called(x, kernel)
-    for _ in range(300):
-        y = called(x, kernel)
-    np.testing.assert_array_equal(y, wanted)
+    call = jax.jit(functools.partial(jconv.conv, formulation="onednn", **arguments))
+    assert all((call(x, kernel) == wanted).all() for _ in range(300))
+"""
+
+
+@carried
+def test_wide_padding_corrupts_nothing():
+    """What jaxlib 0.10 loses its memory by within some hundred calls, in a process that may crash or hang."""
+    child = subprocess.run([sys.executable, "-c", MANY_CALLS], capture_output=True, text=True, timeout=120, check=False)
+    assert child.returncode == 0, child.stderr
 
 
 @carried
