@@ -6,6 +6,7 @@ from types import MappingProxyType
 from jconv.formulations._base import Formulation
 from jconv.formulations.by_group import BY_GROUP
 from jconv.formulations.circulant import CIRCULANT
+from jconv.formulations.col2im import COL2IM
 from jconv.formulations.direct import DIRECT
 from jconv.formulations.einsum import EINSUM
 from jconv.formulations.fft import FFT
@@ -33,6 +34,7 @@ FORMULATIONS: Mapping[str, Formulation] = MappingProxyType(
             OVERHANG,
             BY_GROUP,
             PATCHES,
+            COL2IM,
             SHIFTS,
             LANES,
             ROW_SCAN,

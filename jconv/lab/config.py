@@ -14,6 +14,7 @@ FormulationName = Literal[
     "overhang",
     "by_group",
     "patches",
+    "col2im",
     "shifts",
     "lanes",
     "row_scan",

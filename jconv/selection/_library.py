@@ -8,7 +8,7 @@ from jconv.costs import Problem
 from jconv.formulations._base import open_sizes
 from jconv.formulations._xla import unpadded
 from jconv.formulations.winograd import WINOGRAD
-from jconv.selection._rules import FEW, in_tiles
+from jconv.selection._rules import by_kernel, in_columns, in_tiles
 
 BATCH = 16  # images, or half as many channels per group, at least, of a gradient whose groups have several outputs
 WINDOW = 25  # taps, at least, of windows that pay with less work
@@ -23,6 +23,8 @@ def called(problem: Problem) -> str | None:
     """Return why a problem is given to oneDNN, or None where a program is as fast."""
     if problem.platform != "cpu" or open_sizes(problem):
         return None
+    if in_columns(problem):
+        return None
     g = problem.geometry
     depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
     work = problem.batch * problem.positions * problem.taps * depth * problem.out_channels
@@ -30,7 +32,7 @@ def called(problem: Problem) -> str | None:
         return None
     if g.groups == 1:
         return "oneDNN's blocked products are faster than XLA's" if _dense(problem, work) else None
-    if problem.positions <= FEW and problem.taps > problem.positions:
+    if by_kernel(problem):
         several = width == 1 or problem.batch >= BATCH or depth >= BATCH // 2
         pays = several and work >= GRADIENT and max(g.input_dilation) == 1
         return "a large window, or a gradient, by groups: oneDNN keeps sums in registers" if pays else None
@@ -44,7 +46,7 @@ def called(problem: Problem) -> str | None:
 def _dense(problem: Problem, work: int) -> bool:
     """Whether one group of enough work pays: no zeros between the inputs, and no matrix product already."""
     g, depth, width = problem.geometry, problem.in_channels, problem.out_channels
-    if depth == 1 or max(g.input_dilation) > 1 or (problem.taps > problem.positions and problem.positions <= FEW):
+    if depth == 1 or max(g.input_dilation) > 1 or by_kernel(problem):
         return False
     if problem.taps == 1 and max(g.stride) == 1:
         return False

@@ -10,6 +10,7 @@ import math
 from jconv.costs import Problem
 from jconv.formulations._base import UNROLLED_TAPS, open_sizes
 from jconv.formulations._xla import unpadded
+from jconv.formulations.col2im import COL2IM
 from jconv.formulations.lanes import UNROLLED
 from jconv.formulations.phases import convolutions
 from jconv.formulations.winograd import OUTPUTS, WINOGRAD
@@ -28,7 +29,11 @@ WIDTH = 24  # outputs of one group of few channels, at most: XLA is at its best 
 HEAVY = 2**19  # entries of the images of a gradient by the kernel, at least
 SMALL = 1024  # positions of all images, at most, where only large kernels are worth a choice
 VOLUMES = 1024  # products of channels that one row of a volume meets at each position, at most
-DEEP = 256  # channels of an image with zeros in between, at least: with fewer the weaving of the phases shows
+IMAGES = 8  # at least, whose groups' columns pay
+COLUMN_BYTES = 2**27  # of columns to be added, at most: more leave the cache before they are
+OUTPUTS_OF_COLUMNS = 4  # without zeros in between, at most; and so many times as many columns as channels, at most:
+COLUMNS = 6
+DEEP = 128  # channels of an image with zeros in between, at least: with fewer the weaving of the phases shows
 
 
 def rule(problem: Problem) -> tuple[str, str] | None:
@@ -40,10 +45,12 @@ def rule(problem: Problem) -> tuple[str, str] | None:
     if open_sizes(problem):
         one_channel = g.groups > 1 and depth == 1 and problem.taps <= UNROLLED_TAPS
         return ("shifts", "one channel per group: each tap is elementwise") if one_channel else None
-    if problem.positions <= FEW and problem.taps > problem.positions:
+    if by_kernel(problem):
         return _kernel_gradient(problem)
     if depth == 1 and (g.groups > 1 or (problem.out_channels <= WIDTH and not _small(problem))):
         return _depthwise(problem)
+    if in_columns(problem):
+        return "col2im", "zeros between the inputs, or few outputs: one product, and the columns added where they fall"
     if convolutions_apart := _apart(problem):
         return convolutions_apart
     if _few_channels(problem):
@@ -95,6 +102,16 @@ def _few_channels(problem: Problem) -> bool:
     return width <= WIDTH or len(g.window) == 3 or (width > 32 and problem.taps <= 9)
 
 
+def by_kernel(problem: Problem) -> bool:
+    """Whether it looks like a kernel's gradient: few positions and many taps."""
+    return problem.positions <= FEW and problem.taps > problem.positions
+
+
+def _small_input(problem: Problem) -> bool:
+    """Whether few input entries share the kernel, which a product lays out again."""
+    return problem.batch * math.prod(problem.geometry.input_size) < FEW
+
+
 def _small(problem: Problem) -> bool:
     """Whether a call is over before anything pays."""
     return problem.batch * problem.positions <= SMALL
@@ -107,9 +124,23 @@ def _apart(problem: Problem) -> tuple[str, str] | None:
         return None
     if g.groups > 1 and _few_channels(problem):
         return None
-    if g.groups > 1 or problem.in_channels >= DEEP or len(g.window) == 3:
+    if g.groups > 1 or (problem.in_channels >= DEEP and not _small_input(problem)) or len(g.window) == 3:
         return "phases", "XLA on cpu multiplies by the zeros of input dilation"
     return None
+
+
+def in_columns(problem: Problem) -> bool:
+    """Whether one product per input entry pays: for zeros between the inputs, or few outputs."""
+    g = problem.geometry
+    depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
+    if open_sizes(problem) or max(g.stride) > 1 or depth < 8 or by_kernel(problem):
+        return False
+    if COL2IM.cost(problem).intermediate_bytes > COLUMN_BYTES:
+        return False
+    if max(g.input_dilation) > 1:
+        return not _small_input(problem) if g.groups == 1 else problem.batch >= IMAGES
+    few = width <= OUTPUTS_OF_COLUMNS and problem.taps * width <= COLUMNS * depth
+    return few and g.groups == 1 and problem.taps > 1 and problem.batch * problem.positions > SMALL
 
 
 def in_tiles(problem: Problem) -> bool:

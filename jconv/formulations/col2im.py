@@ -1,0 +1,88 @@
+"""Every input entry times every tap in one matrix product, then the columns added where they fall: col2im.
+
+    z[l, t] = Σ_c x[l, c] · kernel[t, c]
+    y[p] = Σ z[l, t] over the pairs with e·l + lo = s·p + d·t
+
+It is the transpose of `patches`, whose products a transposed convolution needs. With the window's place D − d·t
+= e·m + r in blocks of the input dilation e, D = d·(k−1), block m falls m inputs further on, and r tells the output
+between them.
+Cost: the valid multiplications, and those of taps that fall outside; a column per input entry, tap and output channel.
+Reference: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016,
+https://arxiv.org/abs/1603.07285.
+"""
+
+import itertools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jconv.costs import Cost, Problem, direct_cost
+from jconv.formulations._base import Formulation, accumulator, open_sizes, product
+from jconv.geometry import Geometry
+
+
+def conv_col2im(
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
+) -> jax.Array:
+    """Multiply once, add the blocks of the window, weave the outputs between the inputs, and cut out those wanted."""
+    axes, dtype = len(geometry.window), accumulator(x.dtype, preferred_element_type)
+    blocks = [-(-extent // e) for extent, e in zip(geometry.extent, geometry.input_dilation, strict=True)]
+
+    columns = _columns(x, kernel, geometry, precision=precision, dtype=dtype)  # [N, *L, *k, G·o]
+    holes = [(0, 0, d - 1) for d in geometry.dilation]
+    columns = lax.pad(columns, jnp.zeros((), dtype), [*[(0, 0, 0)] * (axes + 1), *holes, (0, 0, 0)])
+
+    total = jnp.zeros((), dtype)
+    for block in itertools.product(*map(range, blocks)):
+        place = tuple(slice(m * e, (m + 1) * e) for m, e in zip(block, geometry.input_dilation, strict=True))
+        fallen = columns[(slice(None),) * (axes + 1) + place]
+        space = [(m, count - 1 - m) for m, count in zip(block, blocks, strict=True)]
+        rest = [(0, e - have) for e, have in zip(geometry.input_dilation, fallen.shape[1 + axes : -1], strict=True)]
+        total += jnp.pad(fallen, [(0, 0), *space, *rest, (0, 0)])
+    woven = [1 + axis + step * axes for axis in range(axes) for step in (0, 1)]  # [N, *(L + m − 1), *e, G·o]
+    total = total.transpose(0, *woven, 2 * axes + 1)
+    total = total.reshape(
+        x.shape[0], *(math.prod(total.shape[1 + 2 * axis : 3 + 2 * axis]) for axis in range(axes)), -1
+    )
+    return _asked_for(total, geometry).astype(preferred_element_type)
+
+
+def _columns(x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, dtype: Any) -> jax.Array:
+    """Return z `[N, *L, *k, G·o]`, the window from its end: the last tap meets the first output."""
+    *window, depth, out = kernel.shape
+    groups, axes = geometry.groups, len(window)
+    kernel = jnp.flip(kernel, range(axes)).reshape(-1, depth, groups, out // groups)
+    matrix = jnp.moveaxis(kernel, 0, 2).reshape(1, depth, -1)  # [1, c, G·k·o]
+    z = product(x[..., None, :], matrix, groups, precision=precision, preferred_element_type=dtype)
+    z = z.reshape(*x.shape[:-1], groups, *window, out // groups)
+    return jnp.moveaxis(z, axes + 1, -2).reshape(*x.shape[:-1], *window, out)
+
+
+def _asked_for(full: jax.Array, geometry: Geometry) -> jax.Array:
+    """Cut the outputs out of all that any input entry reaches, whose first is lo before the padded input's end."""
+    first = [extent - 1 - low for extent, low in zip(geometry.extent, geometry.low, strict=True)]
+    span = [s * (p - 1) + 1 for s, p in zip(geometry.stride, geometry.output_size, strict=True)]
+    space = [(-a, a + n - have, 0) for a, n, have in zip(first, span, full.shape[1:-1], strict=True)]
+    cut = lax.pad(full, jnp.zeros((), full.dtype), [(0, 0, 0), *space, (0, 0, 0)])
+    return lax.slice(cut, (0,) * cut.ndim, cut.shape, (1, *geometry.stride, 1))
+
+
+def _cost(problem: Problem) -> Cost:
+    cost, g = direct_cost(problem), problem.geometry
+    columns = problem.batch * math.prod(g.input_size) * problem.taps * problem.out_channels
+    multiplications = columns * (problem.in_channels // g.groups)
+    full = problem.batch * problem.out_channels
+    full *= math.prod(e * (n - 1) + k + e for e, n, k in zip(g.input_dilation, g.input_size, g.extent, strict=True))
+    return cost._replace(
+        multiplications=multiplications,
+        additions=multiplications,
+        intermediate_bytes=(columns + full) * problem.itemsize,
+    )
+
+
+COL2IM = Formulation(
+    "col2im", "one matrix product, whose columns are added where they fall", conv_col2im, open_sizes, _cost
+)
