@@ -70,8 +70,8 @@ def test_all_errors_come_at_once_each_at_its_place():
             "    6 | size: two",
             "      |       ^",
             "bad.yaml:7:16: error: formulations.0: Input should be 'sliding', 'direct', 'onednn', 'overhang', "
-            "'by_group', 'patches', 'col2im', 'shifts', 'lanes', 'row_scan', 'einsum', 'toeplitz', 'sparse', 'circulant', "
-            "'fft', 'overlap_add', 'winograd', 'phases', 'space_to_depth' or 'auto'; got 'fftt'",
+            "'by_group', 'patches', 'col2im', 'shifts', 'lanes', 'row_scan', 'einsum', 'toeplitz', 'sparse', "
+            "'circulant', 'fft', 'overlap_add', 'winograd', 'phases', 'space_to_depth' or 'auto'; got 'fftt'",
             "    7 | formulations: [fftt]",
             "      |                ^ Did you mean 'fft'?",
             "bad.yaml:8:19: error: measure.rounds: Input should be greater than or equal to 3; got 1",

@@ -40,6 +40,7 @@ CASES = {
     "groups": ((1, 14, 14, 64), (3, 3, 8, 64), {"groups": 8, "padding": 1}),
     "groups, dilated input": ((1, 14, 14, 64), (3, 3, 8, 64), {"groups": 8, "padding": 1, "input_dilation": 2}),
     "volume": ((1, 12, 12, 12, 32), (3, 3, 3, 32, 32), {"padding": 1}),
+    "depthwise series": ((8, 1024, 256), (4, 1, 256), {"groups": 256, "padding": "CAUSAL"}),
     "depthwise gradient": ((1, 30, 30, 32), (28, 28, 1, 32), {"groups": 32}),
     "depthwise gradient of a batch": ((1, 30, 30, 64), (28, 28, 8, 8), {"groups": 8}),
 }
@@ -50,6 +51,7 @@ LEFT = {
     "deep and wide": ((1, 56, 56, 256), (3, 3, 256, 256), {"padding": 1}),
     "dilated input": ((1, 14, 14, 64), (3, 3, 64, 64), {"padding": 1, "input_dilation": 2}),
     "series": ((1, 4000, 64), (3, 64, 64), {"padding": 1}),
+    "long depthwise series": ((1, 4096, 16), (1025, 1, 16), {"groups": 16}),
     "image filter": ((1, 512, 512, 1), (7, 7, 1, 1), {"padding": 3}),
     "dense gradient": ((64, 58, 58, 1), (56, 56, 1, 64), {}),
     "large outputs": ((2, 224, 224, 16), (1, 1, 16, 96), {}),
@@ -88,7 +90,7 @@ def test_it_is_not_called(x, kernel, arguments):
 
 @carried
 @pytest.mark.parametrize(
-    "case", ["depthwise gradient of a batch", "groups, dilated input", "strided depthwise", "stem"]
+    "case", ["depthwise gradient of a batch", "depthwise series", "groups, dilated input", "strided depthwise", "stem"]
 )
 def test_it_computes_what_lax_does(case, rng):
     x, kernel, arguments = CASES[case]

@@ -11,6 +11,8 @@ from jconv.formulations.winograd import WINOGRAD
 from jconv.selection._rules import by_kernel, in_columns, in_tiles
 
 BATCH = 16  # images, or half as many channels per group, at least, of a gradient whose groups have several outputs
+WIDE = 16  # outputs of one group, at most, of a series' gradient: more fill XLA's products
+LONG_TAPS = 1024  # of a series, at most: more are worth spectra
 WINDOW = 25  # taps, at least, of windows that pay with less work
 POSITIONS = 192  # of all images, at least, that pay for laying out a dense kernel; more where windows do not overlap
 TILED = 256  # channels, at least, for which tiles of Winograd's save more than the call does
@@ -28,14 +30,17 @@ def called(problem: Problem) -> str | None:
     g = problem.geometry
     depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
     work = problem.batch * problem.positions * problem.taps * depth * problem.out_channels
-    if len(g.window) == 1:
-        return None
     if g.groups == 1:
+        if len(g.window) == 1:
+            return None
         return "oneDNN's blocked products are faster than XLA's" if _dense(problem, work) else None
     if by_kernel(problem):
         several = width == 1 or problem.batch >= BATCH or depth >= BATCH // 2
-        pays = several and work >= GRADIENT and max(g.input_dilation) == 1
+        wide = len(g.window) == 1 and width > WIDE
+        pays = several and not wide and work >= GRADIENT and max(g.input_dilation) == 1
         return "a large window, or a gradient, by groups: oneDNN keeps sums in registers" if pays else None
+    if len(g.window) == 1 and problem.taps > LONG_TAPS:
+        return None
     if depth == 1:
         least = FEW_TAPS if problem.taps < WINDOW else MANY_TAPS
         pays = work >= least * max(g.stride) and max(g.input_dilation) == 1

@@ -29,7 +29,7 @@ WIDTH = 24  # outputs of one group of few channels, at most: XLA is at its best 
 HEAVY = 2**19  # entries of the images of a gradient by the kernel, at least
 SMALL = 1024  # positions of all images, at most, where only large kernels are worth a choice
 VOLUMES = 1024  # products of channels that one row of a volume meets at each position, at most
-IMAGES = 8  # at least, whose groups' columns pay
+IMAGES = 8  # at least, and twice as many channels per group, whose columns pay
 COLUMN_BYTES = 2**27  # of columns to be added, at most: more leave the cache before they are
 OUTPUTS_OF_COLUMNS = 4  # without zeros in between, at most; and so many times as many columns as channels, at most:
 COLUMNS = 6
@@ -138,7 +138,7 @@ def in_columns(problem: Problem) -> bool:
     if COL2IM.cost(problem).intermediate_bytes > COLUMN_BYTES:
         return False
     if max(g.input_dilation) > 1:
-        return not _small_input(problem) if g.groups == 1 else problem.batch >= IMAGES
+        return not _small_input(problem) if g.groups == 1 else problem.batch >= IMAGES and depth >= 2 * IMAGES
     few = width <= OUTPUTS_OF_COLUMNS and problem.taps * width <= COLUMNS * depth
     return few and g.groups == 1 and problem.taps > 1 and problem.batch * problem.positions > SMALL
 
