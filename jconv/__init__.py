@@ -54,7 +54,7 @@ _HOME = {
     "uninstall": "jconv.lowering",
 }
 
-_MODULES = ("errors", "filters", "formulations", "geometry", "lab", "linen", "nnx", "ops", "selection")
+_MODULES = ("draw", "errors", "filters", "formulations", "geometry", "lab", "linen", "nnx", "ops", "selection")
 
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jconv.costs import Problem
 from jconv.formulations import FORMULATIONS
 from jconv.formulations._closed import closed
+from jconv.formulations._xla import xla_conv
 from jconv.geometry import Geometry
 from jconv.selection import taken
 
@@ -21,7 +22,12 @@ def _compute(
     x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any, platform: str, calls: bool
 ) -> jax.Array:
     """Compute by what is chosen for this problem on this platform."""
-    name = taken(problem_of(x, kernel, geometry, platform), calls)
+    problem = problem_of(x, kernel, geometry, platform)
+    name = taken(problem, calls)
+    if name == "direct" and platform != "cpu" and geometry.groups > 1 and problem.taps > problem.positions:
+        # A grouped kernel's gradient as lax writes it: the TPU's compiler moves many times the bytes for the other form.
+        settings: Any = {"precision": precision, "preferred_element_type": dtype, "batch_groups": True}
+        return xla_conv(x, kernel, geometry, **settings)
     return FORMULATIONS[name].apply(x, kernel, geometry, precision=precision, preferred_element_type=dtype)
 
 

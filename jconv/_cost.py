@@ -1,7 +1,7 @@
 """What a call would cost and what `auto` would take, before anything is computed: `cost` and `explain`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -34,12 +34,13 @@ class Explanation(NamedTuple):
 
     def __str__(self) -> str:
         """Several lines to read."""
-        lines = [str(self.problem), f"auto takes {self.formulation} on {self.problem.platform}: {self.reason}"]
+        lines = [str(self.problem), *_in_words(self.problem)]
+        lines += [f"auto takes {self.formulation} on {self.problem.platform}: {self.reason}"]
         lines += [
-            f"  {name:<10} {size / 2**20:10.3f} MiB between input and output"
+            f"  {name:<14} {size / 2**20:10.3f} MiB between input and output"
             for name, size in self.intermediate_bytes.items()
         ]
-        lines += [f"  {name:<10} cannot: {reason}" for name, reason in self.refusals.items()]
+        lines += [f"  {name:<14} cannot: {reason}" for name, reason in self.refusals.items()]
         return "\n".join(lines)
 
 
@@ -161,6 +162,41 @@ def explain_problem(problem: Problem) -> Explanation:
     refusals = {name: reason for name, f in FORMULATIONS.items() if (reason := f.unsupported(problem))}
     between = {name: f.cost(problem).intermediate_bytes for name, f in FORMULATIONS.items() if name not in refusals}
     return Explanation(choice.formulation, choice.reason, problem, between, refusals)
+
+
+def _in_words(problem: Problem) -> Iterator[str]:
+    """Yield what a convolution's sizes are and cost, with the formulas filled in."""
+    g, cost = problem.geometry, direct_cost(problem)
+    axes = zip(
+        g.input_size, g.window, g.output_size, g.stride, g.dilation, g.input_dilation, g.low, g.high, strict=True
+    )
+    formulas = [_output_size(*axis) for axis in axes]
+    for formula in dict.fromkeys(formulas):
+        places = [str(place) for place, one in enumerate(formulas) if one == formula]
+        yield f"output size along axis {' and '.join(places)}: {formula}"
+    depth = problem.in_channels // g.groups
+    window = "·".join(map(str, g.window))
+    yield f"parameters: {window}·{depth}·{problem.out_channels} = {cost.parameters:,}"
+    each = "·".join(map(str, (problem.batch, *g.output_size, *g.window, depth, problem.out_channels)))
+    spared = cost.multiplications - cost.valid_multiplications
+    rest = f", {spared:,} of them by zeros" if spared else ""
+    yield f"multiplications: {each} = {cost.multiplications:,}{rest}"
+    yield f"receptive field: {'×'.join(map(str, g.extent))}"
+
+
+def _output_size(size: int, k: int, output: int, s: int, d: int, e: int, low: int, high: int) -> str:
+    """Fill in (e(L − 1) + 1 + lo + hi − (d(k − 1) + 1)) / s + 1 = P; what no window reaches is not in hi.
+
+    Example:
+        >>> _output_size(7, 3, 4, 2, 1, 1, 1, 1)
+        '(7 + 1 + 1 − 3) / 2 + 1 = 4'
+        >>> _output_size(6, 3, 2, 2, 1, 1, 0, -1)
+        '(6 + 0 − 1 − 3) / 2 + 1 = 2'
+    """
+    dilated = f"{e}·({size} − 1) + 1" if e > 1 else str(size)
+    extent = f"({d}·({k} − 1) + 1)" if d > 1 else str(k)
+    pads = "".join(f" {'+' if pad >= 0 else '−'} {abs(pad)}" for pad in (low, high))
+    return f"({dilated}{pads} − {extent}) / {s} + 1 = {output}"
 
 
 def _problem(

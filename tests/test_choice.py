@@ -4,9 +4,12 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
+from jax import export
 
 import jconv
+from jconv.formulations._xla import xla_conv
 from jconv.selection import choose
 
 
@@ -75,12 +78,35 @@ def test_an_overhang_pads_what_has_no_padding():
     assert "pad = [[1, 1], [1, 1]]" in text(padding=1)
 
 
+def test_a_grouped_kernels_gradient_is_written_as_lax_writes_it_off_the_cpu():
+    """Groups of the batch, which the compilers of accelerators know, and not of the channels."""
+
+    def gradient(x, kernel):
+        return jax.grad(lambda kernel: jconv.conv(x, kernel, groups=64, padding=1).sum())(kernel)
+
+    x, kernel = shaped(8, 14, 14, 64), shaped(3, 3, 1, 64)
+    text = export.export(jax.jit(gradient), platforms=["tpu"])(x, kernel).mlir_module()
+    assert "batch_group_count = 64" in text
+
+
+@pytest.mark.parametrize(("groups", "depth", "out", "batch"), [(4, 1, 1, 3), (4, 2, 3, 2), (8, 1, 2, 1)])
+def test_groups_of_the_batch_are_the_same_sums(rng, groups, depth, out, batch):
+    x = jnp.asarray(rng.integers(-3, 4, (depth, 9, 8, groups * batch)), jnp.float32)
+    kernel = jnp.asarray(rng.integers(-3, 4, (6, 7, batch, groups * out)), jnp.float32)
+    geometry = jconv.conv_geometry(x.shape, kernel.shape, padding=[(1, 0), (0, 2)], groups=groups)
+    by_channels, by_batch = (
+        xla_conv(x, kernel, geometry, precision=None, preferred_element_type=x.dtype, batch_groups=on)
+        for on in (False, True)
+    )
+    np.testing.assert_array_equal(by_channels, by_batch)
+
+
 def test_explanation_in_words():
     large = jconv.explain(shaped(1, 150, 150, 3), shaped(3, 3, 3, 32), platform="cpu", padding=1, input_dilation=2)
     assert set(large.refusals) == {"toeplitz", "circulant"}
     text = str(large)
     assert "auto takes direct on cpu: the default: no rule applies" in text
-    assert "toeplitz   cannot: its dense matrix would take" in text
+    assert "toeplitz       cannot: its dense matrix would take" in text
     assert f"{'patches':<10}" in text
     assert jconv.explain(jnp.ones((0, 7, 4)), jnp.ones((3, 4, 5))).problem.platform == "cpu"
 

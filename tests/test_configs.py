@@ -203,7 +203,10 @@ def test_overrides_change_what_they_name():
         ("batch=!!int 1", "error: the tag tag:yaml.org,2002:int is refused"),
         ("=2", "error: : '' is no key"),
         ("a b=2", "'a b' is no key"),
-        ("kind=tming", "kind must be one of photograph, agreement, timing, scaling, training, arithmetic; got 'tming'"),
+        (
+            "kind=tming",
+            "kind must be one of photograph, agreement, timing, scaling, training, arithmetic, aot, gallery; got 'tming'",
+        ),
         ("limits.isolate=cases", "Did you mean 'case'?"),
     ],
 )

@@ -72,12 +72,19 @@ for _platform, _rule in stock_lowerings(lax.conv_general_dilated_p).items():
 
 
 def xla_conv(
-    x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
+    x: jax.Array,
+    kernel: jax.Array,
+    geometry: Geometry,
+    *,
+    precision: Any,
+    preferred_element_type: Any,
+    batch_groups: bool = False,
 ) -> jax.Array:
     """Call XLA's convolution, cropping by slices: XLA reads past its buffer on some negative paddings.
 
     A high padding of zero or more that gives the same output is taken where there is one, so that the program
-    stays what a user of lax would have written.
+    stays what a user of lax would have written. With `batch_groups` the groups are the batch's, as lax writes the
+    gradient of a grouped kernel, and not the channels': the same sums, x `[c, *L, G·N]` as `[G·c, *L, N]`.
     """
     # Symbolic sizes make symbolic pads, and lax wants ints here.
     if not all(isinstance(pad, int) for pad in (*geometry.low, *geometry.high)):
@@ -85,6 +92,9 @@ def xla_conv(
     x, pads = cropped(x, geometry)
     if 0 in x.shape:
         return jnp.zeros((x.shape[0], *geometry.output_size, kernel.shape[-1]), preferred_element_type)
+    if batch_groups:
+        x = jnp.moveaxis(x.reshape(*x.shape[:-1], geometry.groups, -1), -2, 0)
+        x = x.reshape(-1, *x.shape[2:])
     axes = "".join(chr(ord("0") + axis) for axis in range(len(pads)))
     return stock_conv(
         x,
@@ -94,7 +104,8 @@ def xla_conv(
         lhs_dilation=geometry.input_dilation,
         rhs_dilation=geometry.dilation,
         dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
-        feature_group_count=geometry.groups,
+        feature_group_count=1 if batch_groups else geometry.groups,
+        batch_group_count=geometry.groups if batch_groups else 1,
         precision=precision,
         preferred_element_type=None if preferred_element_type == x.dtype else preferred_element_type,
     )

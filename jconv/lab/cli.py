@@ -1,9 +1,10 @@
 """The command `jconv`. Help and configs need no JAX: it is imported when something runs."""
 
 import contextlib
+import functools
 import os
-import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +12,8 @@ import typer
 
 import jconv
 from jconv.errors import ConfigError, JconvError
+from jconv.lab import looking
 
-PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 FINE, WRONG_RESULT, WRONG_COMMAND, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
@@ -69,21 +70,54 @@ def run(
 
     Example: jconv run quickstart measure.rounds=20 --out /tmp/first
     """
-    from jconv.lab import experiment, record, summary, terminal
+    from jconv.lab import experiment
+
+    begin = functools.partial(experiment.run, config, *(overrides or ()), out=out, resume=resume, only=only, yes=yes)
+    _follow(begin, f"jconv run {config} …")
+
+
+@app.command()
+def aot(
+    config: Config,
+    overrides: Overrides = None,
+    target: Annotated[str, typer.Option("--target", help="v5e, v6e or v5p; by default the config's, or v5e.")] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A new or empty folder; by default a new one under runs/.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what --out holds; needs --out.")] = False,
+    only: Annotated[
+        str | None, typer.Option("--only", help="A case string, a pattern with *, or formulation=fft.")
+    ] = None,
+    yes: Yes = False,
+) -> None:
+    """Compile a config's cases with the TPU's own compiler, without a TPU (extra tpu-aot): what it says, nothing runs.
+
+    Forward and gradients, in float32 and bfloat16, unless the config or an override says otherwise.
+
+    Example: jconv aot speed_layers layers=mobilenet_v2 formulations=[direct,shifts] --target v5e
+    """
+    from jconv.lab import experiment
+
+    ahead = experiment.ahead(config, overrides or (), target)
+    begin = functools.partial(experiment.run, ahead, out=out, resume=resume, only=only, yes=yes)
+    _follow(begin, f"jconv aot {config} …")
+
+
+def _follow(run: Callable[..., Any], command: str) -> None:
+    """Show how a run goes and what it found, and end with its exit status."""
+    from jconv.lab import record, summary, terminal
 
     console = terminal.console()
     progress = terminal.Progress(console)
     try:
         with progress:
-            results = experiment.run(
-                config, *(overrides or ()), out=out, resume=resume, only=only, yes=yes, begin=progress.begin
-            )
+            results = run(begin=progress.begin)
     except KeyboardInterrupt:
         if progress.folder is None:
             raise
         done = len(list(record.read(progress.folder)))
         typer.echo(f"Interrupted: {done} cases are recorded in {progress.folder / record.RESULTS}.", err=True)
-        typer.echo(f"Go on: jconv run {config} … --out {progress.folder} --resume", err=True)
+        typer.echo(f"Go on: {command} --out {progress.folder} --resume", err=True)
         raise typer.Exit(INTERRUPTED) from None
     for table in terminal.tables(results.records):
         console.print(table)
@@ -279,29 +313,8 @@ def schema() -> None:
     typer.echo(schemas.text(), nl=False)
 
 
-@app.command()
-def explain(
-    problem: Annotated[
-        str,
-        typer.Argument(
-            metavar="PROBLEM",
-            help="A case string, or its part such as n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32.",
-        ),
-    ],
-    platform: Annotated[str, typer.Option("--platform", help=f"One of {', '.join(PLATFORMS)}.")] = "cpu",
-) -> None:
-    """Say what auto takes for a convolution and why, and how much memory each formulation takes besides the arrays.
-
-    Example: jconv explain n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32
-    """
-    from jconv._cost import explain_problem
-    from jconv.costs import parse_problem
-
-    if platform not in PLATFORMS:
-        raise ConfigError(f"explain: --platform must be one of {', '.join(PLATFORMS)}; got {platform!r}.")
-    # A layer's name may look like the beginning of what is computed, so the last part that does is taken.
-    parts = [part for part in problem.split("/") if re.match(r"n\d+_i\d", part)] or [problem]
-    typer.echo(str(explain_problem(parse_problem(parts[-1], platform=platform))))
+app.command()(looking.explain)
+app.command(context_settings=looking.ANY_OPTION)(looking.draw)
 
 
 def main(arguments: list[str] | None = None) -> None:

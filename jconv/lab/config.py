@@ -31,6 +31,9 @@ FormulationName = Literal[
 ]
 REFERENCE: FormulationName = "direct"
 """XLA's own convolution, which all times are relative to."""
+Target = Literal["v5e", "v6e", "v5p"]
+TARGETS: tuple[str, ...] = typing.get_args(Target)
+"""Chips whose compiler libtpu brings."""
 Peer = Literal["torch"]
 PEERS: tuple[str, ...] = typing.get_args(Peer)
 """Contenders of other libraries."""
@@ -199,6 +202,15 @@ class Timing(_Layers):
     roofline: Annotated[bool, Field(description="Measure a matrix product and a copy first.")] = True
 
 
+class Aot(_Layers):
+    """Every formulation through the TPU's compiler, on a machine without a TPU: bytes, memory, its own estimate."""
+
+    kind: Literal["aot"]
+    dtypes: Annotated[list[Dtype], Field(min_length=1)] = ["float32", "bfloat16"]
+    transforms: Annotated[list[Transform], Field(min_length=1)] = ["forward", "gradients"]
+    target: Annotated[Target, Field(description="The chip that is compiled for.")] = "v5e"
+
+
 class Scaling(Experiment):
     """How time grows along one axis: exponents, and where formulations cross over."""
 
@@ -255,6 +267,25 @@ class Arithmetic(Experiment):
     layers: Annotated[list[StackLayer], Field(min_length=1)]
 
 
+class Drawing(_Model):
+    """One figure of a gallery."""
+
+    name: Name
+    figure: Annotated[str, Field(min_length=1, description="What to draw, as `jconv draw` lists it.")]
+    options: Annotated[dict[str, Any], Field(description="Its options, as `jconv draw FIGURE --help` lists them.")] = {}
+    still: Annotated[bool, Field(description="One step of a moving figure, not all.")] = False
+
+
+class Gallery(Experiment):
+    """Figures of convolutions, in light and dark."""
+
+    kind: Literal["gallery"]
+    figures: Annotated[list[Drawing], Field(min_length=1)]
+    themes: Annotated[list[Literal["light", "dark"]], Field(min_length=1)] = ["light", "dark"]
+    format: Annotated[Literal["svg", "png"], Field(description="Of figures that stand still; others are GIFs.")] = "svg"
+    seconds: Annotated[float, Field(ge=0.02, le=60, description="How long a GIF shows a step.")] = 0.7
+
+
 KINDS: dict[str, type[Experiment]] = {
     "photograph": Photograph,
     "agreement": Agreement,
@@ -262,10 +293,14 @@ KINDS: dict[str, type[Experiment]] = {
     "scaling": Scaling,
     "training": Training,
     "arithmetic": Arithmetic,
+    "aot": Aot,
+    "gallery": Gallery,
 }
 
 
 class AnyExperiment(RootModel[Any]):
     """One experiment of any kind: what `jconv schema` describes."""
 
-    root: Annotated[Photograph | Agreement | Timing | Scaling | Training | Arithmetic, Field(discriminator="kind")]
+    root: Annotated[
+        Photograph | Agreement | Timing | Scaling | Training | Arithmetic | Aot | Gallery, Field(discriminator="kind")
+    ]

@@ -3,6 +3,7 @@
 import functools
 import html
 import importlib
+import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -11,7 +12,7 @@ from typing import Any
 
 from jconv.errors import ConfigError, suggestion
 from jconv.lab import assemble, data, document, images, loading, plan, record
-from jconv.lab.config import Photograph, Training
+from jconv.lab.config import TARGETS, Aot, Photograph, Training
 
 MANY = 2000
 """Cases above which a run wants to be told that this is meant."""
@@ -147,6 +148,8 @@ def run(
     cases = check(problems, yes or wanted is not None)
     if wanted is not None and len(wanted) > MANY and not yes:
         raise _many(len(wanted))
+    if loaded.settings.kind == "aot":
+        _without_tpu()
     # Loaded only now: importing JAX takes seconds, and everything above can already be wrong.
     runner = importlib.import_module("jconv.lab.runner")
     folder = None if out is None else Path(out)
@@ -162,6 +165,18 @@ def run(
     results = Results(directory.path)
     _ = results.report()
     return results
+
+
+def _without_tpu() -> None:
+    """Keep JAX from looking for a TPU, and libtpu from asking its cloud, or refusing a second process: nothing runs."""
+    for name, value in (
+        ("JAX_PLATFORMS", "cpu"),
+        ("TPU_SKIP_MDS_QUERY", "1"),
+        ("ALLOW_MULTIPLE_LIBTPU_LOAD", "1"),
+        ("TPU_WORKER_HOSTNAMES", "localhost"),
+        ("TPU_ACCELERATOR_TYPE", "v5litepod-4"),
+    ):
+        _ = os.environ.setdefault(name, value)
 
 
 @functools.cache
@@ -201,6 +216,41 @@ def planned(
     for problem in problems:
         _check_inputs(problem, loaded.folder)
     return loaded, problems
+
+
+def ahead(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = (), target: str = "") -> dict[str, Any]:
+    """Return a config of layers as one whose cases the TPU's compiler compiles.
+
+    Args:
+        config: A YAML file, the name of a shipped config, or the content of one.
+        overrides: `key=value` texts.
+        target: v5e, v6e or v5p; by default the config's, or v5e.
+
+    Returns:
+        The content of a config of kind aot: what the given one says as far as it means something there.
+
+    Raises:
+        ConfigError: If the config is wrong, has no layers, or there is no such target.
+
+    Example:
+        >>> ahead("speed_layers", ["layers=resnet50"], "v6e")["target"]
+        'v6e'
+    """
+    if target and target not in TARGETS:
+        raise ConfigError(
+            f"aot: --target must be one of {', '.join(TARGETS)}; got {target!r}.{suggestion(target, TARGETS)}"
+        )
+    loaded, _ = planned(config, overrides)
+    data = dict(loaded.document.data)
+    if "layers" not in data or loaded.settings.kind not in ("timing", "agreement", "aot"):
+        raise ConfigError(
+            f"aot: CONFIG must be of kind timing, agreement or aot, which have layers; got kind "
+            f"{loaded.settings.kind!r}. speed_layers is one."
+        )
+    if isinstance(data["layers"], str) and document.is_file(loaded.folder / data["layers"]):
+        data["layers"] = str((loaded.folder / data["layers"]).resolve())
+    kept = {key: value for key, value in data.items() if key in Aot.model_fields}
+    return kept | {"kind": "aot"} | ({"target": target} if target else {})
 
 
 def check(problems: Sequence[plan.Problem], yes: bool) -> list[str]:

@@ -11,12 +11,14 @@ from jconv._modes import check_padding_mode
 from jconv.costs import Problem as Convolution
 from jconv.errors import ConfigError, GeometryError
 from jconv.geometry import Geometry, conv_geometry, conv_transpose_geometry, resolve_padding
-from jconv.lab import networks
+from jconv.lab import drawing, networks
 from jconv.lab.config import (
     Agreement,
+    Aot,
     Arithmetic,
     Experiment,
     Filter,
+    Gallery,
     Layer,
     Photograph,
     Scaling,
@@ -27,7 +29,7 @@ from jconv.lab.config import (
 from jconv.lab.document import Fault, KeyPath, error
 from jconv.lab.loading import Loaded, Variant
 
-GEOMETRY = "geometry"
+GEOMETRY, DRAWING = "geometry", "drawing"
 
 
 class Call(NamedTuple):
@@ -146,7 +148,7 @@ def _variant(variant: Variant, folder: Path) -> Found:
             entries += [(("layers", i), entry) for i, entry in enumerate(settings.layers)]
             for path, entry in entries:
                 yield from _convolutions(variant, path, entry, transforms, ("float32",))
-        case Agreement() | Timing():
+        case Agreement() | Timing() | Aot():
             for path, entry in _layers(settings.layers, variant, folder):
                 yield from _convolutions(variant, path, entry, settings.transforms, settings.dtypes)
         case Scaling():
@@ -159,6 +161,8 @@ def _variant(variant: Variant, folder: Path) -> Found:
             yield from _trainings(variant, settings)
         case Arithmetic():
             yield from _stack(variant, settings)
+        case Gallery():
+            yield from _figures(variant, settings)
 
 
 def _layers(layers: Any, variant: Variant, folder: Path) -> Iterator[tuple[KeyPath, Layer]]:
@@ -288,38 +292,35 @@ def _trainings(variant: Variant, settings: Training) -> Found:
     words = [settings.model, Path(settings.data).stem or "data", f"w{settings.width:g}", f"r{settings.resolution:g}"]
     words += [f"e{settings.epochs}", f"b{settings.batch_size}", f"{settings.optimizer}{settings.learning_rate:g}"]
     for seed in settings.seeds:
-        yield (
-            (),
-            Problem(
-                layer=_named(settings.model, variant),
-                canonical="_".join([*words, f"s{seed}"]),
-                transform="training",
-                dtype="float32",
-                contenders=settings.contenders(),
-                settings=settings,
-                entry=settings,
-                call=None,
-                facts={**_varied(variant), "model": settings.model, "data": settings.data, "seed": seed},
-            ),
+        canonical, facts = (
+            "_".join([*words, f"s{seed}"]),
+            {"model": settings.model, "data": settings.data, "seed": seed},
         )
+        problem = _whole(variant, settings.model, canonical, "training", settings.contenders(), settings)
+        yield (), problem._replace(facts={**problem.facts, **facts})
 
 
 def _stack(variant: Variant, settings: Arithmetic) -> Found:
     for i, entry in enumerate(settings.layers):
-        yield (
-            ("layers", i),
-            Problem(
-                layer=_named(f"{i + 1:02d}-{entry.name}", variant),
-                canonical=_words(entry),
-                transform=GEOMETRY,
-                dtype="float32",
-                contenders=(GEOMETRY,),
-                settings=settings,
-                entry=i,
-                call=None,
-                facts=_varied(variant),
-            ),
-        )
+        yield ("layers", i), _whole(variant, f"{i + 1:02d}-{entry.name}", _words(entry), GEOMETRY, (GEOMETRY,), i)
+
+
+def _figures(variant: Variant, settings: Gallery) -> Found:
+    for i, entry in enumerate(settings.figures):
+        try:
+            drawing.check(entry.figure, entry.options)
+        except ConfigError as wrong:
+            yield ("figures", i), GeometryError(str(wrong).removeprefix("draw: "))
+        else:
+            yield ("figures", i), _whole(variant, entry.name, entry.figure, DRAWING, tuple(settings.themes), entry)
+
+
+def _whole(
+    variant: Variant, name: str, canonical: str, transform: str, contenders: tuple[str, ...], entry: Any
+) -> Problem:
+    """Return a problem that is no single convolution: a training, a stack, a figure."""
+    facts, settings = _varied(variant), variant.settings
+    return Problem(_named(name, variant), canonical, transform, "float32", contenders, settings, entry, None, facts)
 
 
 def _words(entry: StackLayer) -> str:

@@ -72,6 +72,29 @@ def output_shape(call: Call) -> tuple[int, ...]:
     return jax.eval_shape(convolution(call, "direct", "highest"), x, kernel).shape
 
 
+def shapes(call: Call, networks: int) -> dict[str, tuple[tuple[int, ...], float]]:
+    """Return the shape of each operand that a transform may take, and the scale that it is drawn with.
+
+    Args:
+        call: The convolution.
+        networks: How many kernels a vmap maps over.
+
+    Returns:
+        Both, by the operand's name.
+    """
+    width = float(np.sqrt(2 / np.prod(call.kernel_shape[:-1])))
+    return {
+        "x": (call.x_shape, 1.0),
+        "kernel": (call.kernel_shape, width),
+        "cotangent": (output_shape(call), 1.0),
+        "x_tangent": (call.x_shape, 1.0),
+        "kernel_tangent": (call.kernel_shape, width),
+        "kernels": ((networks, *call.kernel_shape), width),
+        "xs": ((networks, *call.x_shape), 1.0),
+        "rate": ((), 1.0),
+    }
+
+
 def draw(problem: Problem, call: Call, networks: int, whole: bool = False) -> dict[str, np.ndarray]:
     """Draw a problem's operands from its own seed, in its dtype.
 
@@ -86,17 +109,7 @@ def draw(problem: Problem, call: Call, networks: int, whole: bool = False) -> di
     """
     rng = np.random.default_rng([problem.settings.seed, *problem.layer.encode()])
     fan_in = int(np.prod(call.kernel_shape[:-1]))
-    width = np.sqrt(2 / fan_in)
-    shapes = {
-        "x": (call.x_shape, 1.0),
-        "kernel": (call.kernel_shape, width),
-        "cotangent": (output_shape(call), 1.0),
-        "x_tangent": (call.x_shape, 1.0),
-        "kernel_tangent": (call.kernel_shape, width),
-        "kernels": ((networks, *call.kernel_shape), width),
-        "xs": ((networks, *call.x_shape), 1.0),
-    }
-    dtype = jnp.dtype(problem.dtype)
+    dtype, sizes = jnp.dtype(problem.dtype), shapes(call, networks)
     drawn = {}
     for name in ARGUMENTS[problem.transform]:
         if name == "rate":
@@ -104,7 +117,7 @@ def draw(problem: Problem, call: Call, networks: int, whole: bool = False) -> di
             positions = int(np.prod(output_shape(call)[:-1]))
             drawn[name] = np.asarray(0.25 / (positions * fan_in), dtype)
             continue
-        shape, scale = shapes[name]
+        shape, scale = sizes[name]
         array = rng.integers(-4, 5, shape) if whole else scale * rng.standard_normal(shape)
         drawn[name] = np.asarray(array, dtype)
     return drawn

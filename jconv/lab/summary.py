@@ -121,6 +121,8 @@ def verdict(records: Sequence[Record], floor: float = _timing.FLOOR) -> list[str
 
 def _agreement(records: Sequence[Record]) -> str:
     counts = Counter(line["status"] for line in records)
+    if records and all("target" in line for line in records):
+        return _compilations(records, counts)
     bad = {status: counts[status] for status in BAD if counts[status]}
     compared = [share for line in records if (share := share_of_tolerance(line)) is not None]
     if bad:
@@ -135,10 +137,20 @@ def _agreement(records: Sequence[Record]) -> str:
         return f"All {len(compared)} computed cases agree with {truth}; {worst}."
     if records and all(line["transform"] == "geometry" for line in records):
         return f"Sizes through {len(records)} layers, by arithmetic alone."
+    if records and all(line["transform"] == "drawing" for line in records):
+        return f"{count(len({line['layer'] for line in records}), 'figure')} drawn."
     if trained := _trainings(records):
         return trained[0]
     done = len(records) - counts["unsupported"]
     return f"All {done} cases ran; nothing was to be compared." if done else "No case was computed."
+
+
+def _compilations(records: Sequence[Record], counts: Counter[str]) -> str:
+    targets = ", ".join(dict.fromkeys(line["target"] for line in records))
+    return (
+        f"{counts['ok']} of {len(records) - counts['unsupported']} programs compiled for TPU {targets}; nothing ran. "
+        "Bytes, memory and estimates are the compiler's own."
+    )
 
 
 def _speed(mine: Sequence[Record], transform: str) -> list[str]:

@@ -112,9 +112,10 @@ class Progress:
 
 def tables(records: Sequence[Record]) -> Iterator[Table]:
     """Yield a table per transform: a row per problem, per layer of a stack, or per formulation that trained."""
-    made = {"geometry": _sizes, "training": _trained}
+    made = {"geometry": _sizes, "training": _trained, "drawing": _drawn}
     for transform in summary.transforms(records):
-        yield made.get(transform, _checked)([line for line in records if line["transform"] == transform])
+        mine = [line for line in records if line["transform"] == transform]
+        yield _compiled(mine) if "target" in mine[0] else made.get(transform, _checked)(mine)
 
 
 def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
@@ -149,6 +150,31 @@ def _sizes(mine: Sequence[Record]) -> Table:
         overlap = f"{'–'.join(map(str, dict.fromkeys((min(counts), max(counts)))))} {word}" if counts else ""
         sizes = [summary.by(size) for size in (line["input_size"], line["output_size"])]
         made.add_row(Text(line["layer"]), *sizes, summary.by(field["size"]) if field else "", overlap)
+    return made
+
+
+def _drawn(mine: Sequence[Record]) -> Table:
+    made = _table("figures", ["figure", "theme", "file"], ["steps"])
+    for line in mine:
+        file = line.get("picture") or f"[bold red]{line['status']}[/]"
+        made.add_row(Text(line["layer"]), line["formulation"], file, str(line.get("frames", "")))
+    return made
+
+
+def _compiled(mine: Sequence[Record]) -> Table:
+    title = f"{mine[0]['transform']}, compiled for TPU {mine[0]['target']}; MiB moved and MiB taken, as it counts"
+    made = _table(title, ["layer", "formulation"], ["moved", "temporary", "its estimate"])
+    names = summary.labels(mine)
+    for line in mine:
+        if line["status"] == "unsupported":
+            continue
+        label = Text(names[line["problem"]])
+        if line["status"] != "ok":
+            made.add_row(label, line["formulation"], f"[bold red]{line['status']}[/]")
+            continue
+        moved, taken, estimate = (line.get(key) for key in ("compiler_bytes", "temp_bytes", "compiler_estimate_s"))
+        sizes = ["–" if size is None else f"{size / 2**20:.3g}" for size in (moved, taken)]
+        made.add_row(label, line["formulation"], *sizes, f"{estimate * 1e6:.3g} µs" if estimate else "–")
     return made
 
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jconv.lab.bench import Prepared
-from jconv.lab.kinds import agreement, arithmetic, photograph, timing, training
+from jconv.lab.kinds import agreement, aot, arithmetic, gallery, photograph, timing, training
 from jconv.lab.plan import Problem
 
 
@@ -31,5 +31,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "scaling": Kind(agreement.open_bench, timing.prepare),
         "training": Kind(training.open_bench, training.prepare),
         "arithmetic": Kind(arithmetic.open_bench, arithmetic.prepare),
+        "aot": Kind(aot.open_bench, aot.prepare),
+        "gallery": Kind(gallery.open_bench, gallery.prepare),
     }
 )

@@ -1,11 +1,15 @@
-"""The filtered photographs."""
+"""The filtered photographs, and the figures of a gallery."""
 
 import base64
 from pathlib import Path
 
 from jconv.lab import record, summary
+from jconv.lab.plan import DRAWING
 from jconv.lab.report.blocks import Block, Gallery, Picture, Prose, Run, Section, number
+from jconv.lab.summary import Record
 
+THEME = "light"
+"""The theme of the figures that a page shows."""
 INPUT = f"{record.PICTURES}/input.png"
 MISSING = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 """A transparent dot, for a picture that is gone: its words stay."""
@@ -16,6 +20,8 @@ def section(run: Run) -> Section | None:
     drawn = [line for line in run.records if line.get("picture")]
     if not drawn:
         return None
+    if drawn[0]["transform"] == DRAWING:
+        return Section("figures", "Figures", [_figure(run, line) for line in drawn if line["formulation"] == THEME])
     blocks: list[Block] = []
     first = [picture(run.folder, INPUT, "The photograph, cut square and shrunk", "the input")]
     for problem in summary.problems(drawn):
@@ -35,6 +41,10 @@ def section(run: Run) -> Section | None:
     return Section("pictures", "Pictures", blocks)
 
 
+def _figure(run: Run, line: Record) -> Gallery:
+    return Gallery(line["layer"], [picture(run.folder, line["picture"], line["text"], line["text"])])
+
+
 def picture(folder: Path, file: str, alt: str, caption: str) -> Picture:
     """Return a picture of the run's folder as part of the page; of no other folder."""
     path = (folder / file).resolve()
@@ -44,4 +54,5 @@ def picture(folder: Path, file: str, alt: str, caption: str) -> Picture:
         data = base64.b64encode(path.read_bytes()).decode("ascii")
     except OSError:
         return Picture(MISSING, f"{alt} (the file is missing)", f"{caption} (missing: {file})")
-    return Picture(f"data:image/png;base64,{data}", alt, caption)
+    kind = {".svg": "svg+xml", ".gif": "gif"}.get(path.suffix, "png")
+    return Picture(f"data:image/{kind};base64,{data}", alt, caption)

@@ -1,0 +1,262 @@
+"""One channel's convolution as cells: a canvas, the window on it, the kernel and the outputs so far.
+
+    output[p] = Σ_t canvas[first + s·p + d·t] · kernel[t]
+
+The canvas is the input, dilated and padded as its `jconv.Geometry` says. No JAX here.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jconv.draw._picture import Picture, Theme
+from jconv.draw._stage import LETTER, MARGIN, WIDTH, Stage, number, sizes
+from jconv.geometry import Geometry
+
+LARGEST = 0.42  # inches of a cell, at most
+TALLEST = 7.0  # inches of a picture, about
+EQUATION = 84  # letters that a line has room for
+
+
+class Panel(NamedTuple):
+    """One channel's convolution as cells, on two axes.
+
+    Args:
+        kinds: What each cell of the canvas is: input, inserted, padding or unread, `[rows, columns]`.
+        values: The numbers on it.
+        first: Where the first window begins on the canvas.
+        geometry: The convolution, on two axes.
+        kernel: `[*window]`, as it is laid on the canvas.
+        output: `[*output]`.
+        title: The input's title.
+        kernel_title: The kernel's.
+        output_title: The output's.
+    """
+
+    kinds: np.ndarray
+    values: np.ndarray
+    first: tuple[int, int]
+    geometry: Geometry
+    kernel: np.ndarray
+    output: np.ndarray
+    title: str
+    kernel_title: str
+    output_title: str = "output"
+
+
+def panels_picture(panels: Sequence[Panel], text: str) -> Picture:
+    """Draw panels below each other, moving together.
+
+    Args:
+        panels: The panels; a frame for each output of the one that has most.
+        text: What is seen, in words.
+
+    Returns:
+        The picture.
+    """
+    unit = _unit(panels)
+    rows = [_body(panel, unit) + 2.4 * _line(unit) for panel in panels]
+    frames = max(panel.output.size for panel in panels)
+
+    def draw(figure: Figure, theme: Theme, frame: int) -> None:
+        stage, top = Stage(figure, theme, unit), 0.0
+        for panel, height in zip(panels, rows, strict=True):
+            _draw_panel(stage, panel, top, min(frame, panel.output.size - 1))
+            top += height + _line(unit)
+        _legend(stage, panels, top)
+
+    height = unit * (sum(rows) + len(rows) * _line(unit)) + 0.3 + 2 * MARGIN
+    if any(panel.output.size <= 64 for panel in panels):
+        listed = [f"{_listed(panel.output)}" for panel in panels if panel.output.size <= 64]
+        text = f"{text} Output: {'. Output: '.join(listed)}."
+    return Picture(draw, text, (WIDTH, height), frames, still=frames // 2)
+
+
+def _draw_panel(stage: Stage, panel: Panel, top: float, frame: int) -> None:
+    """Draw the canvas with the window on it; the kernel; the outputs so far; and the sum of this one."""
+    g, line = panel.geometry, _line(stage.unit)
+    rows, columns = panel.kinds.shape
+    flat = rows == 1
+    place = tuple(int(p) for p in np.unravel_index(frame, panel.output.shape))
+    stage.words(0, top + 0.5 * line, panel.title)
+    top += line
+    for (row, column), kind in np.ndenumerate(panel.kinds):
+        value = number(float(panel.values[row, column]))
+        stage.cell(column, top + row, str(kind), value, f"{panel.title}[{row}, {column}]")
+    products = []
+    for tap in np.ndindex(*g.window):
+        row, column = (
+            first + s * p + d * t
+            for first, s, p, d, t in zip(panel.first, g.stride, place, g.dilation, tap, strict=True)
+        )
+        stage.cell(column, top + row, "window", small=number(float(panel.kernel[tap])), name=f"window[{row}, {column}]")
+        weight = number(float(panel.kernel[tap]))
+        products.append(
+            f"{number(float(panel.values[row, column]))}·{f'({weight})' if panel.kernel[tap] < 0 else weight}"
+        )
+    if flat:
+        left, below = 0.0, top + rows + 0.4
+    else:
+        left, below = columns + 1.2, top - line
+    stage.words(left, below + 0.5 * line, f"{panel.kernel_title} {_size(panel.kernel.shape)}")
+    stage.grid(left, below + line, panel.kernel, "kernel", "kernel")
+    below += line + panel.kernel.shape[0] + 0.4
+    stage.words(left, below + 0.5 * line, f"{panel.output_title} {_size(panel.output.shape)}")
+    for number_of, (index, value) in enumerate(np.ndenumerate(panel.output)):
+        done = number_of <= frame
+        x, y = left + index[1], below + line + index[0]
+        name = f"{panel.output_title}[{index[0]}, {index[1]}]"
+        stage.cell(x, y, "output" if done else "empty", number(value) if done else "", name)
+    stage.frame(left + place[1], below + line + place[0], 1, 1, "now")
+    result = number(float(panel.output[place]))
+    where = ", ".join(str(p) for p in (place[1:] if flat else place))
+    sums = " + ".join(products)
+    if len(sums) > EQUATION - 20:
+        sums = f"sum of {len(products)} products"
+    stage.words(0, top + _body(panel, stage.unit) + 0.9 * line, f"{panel.output_title}[{where}] = {sums} = {result}")
+
+
+def _legend(stage: Stage, panels: Sequence[Panel], top: float) -> None:
+    """Say what the cells are that are drawn."""
+    names = {
+        "input": "input",
+        "inserted": "zero between inputs",
+        "padding": "padding",
+        "unread": "no window reads it",
+    }
+    x, side = 0.0, 0.16 / stage.unit
+    seen = {str(kind) for panel in panels for kind in np.unique(panel.kinds)}
+    for kind, words in [*((k, w) for k, w in names.items() if k in seen), ("window", "window, with the kernel's tap")]:
+        look = stage.looks[kind]
+        stage.swatch(x, top + 0.1, side, look)
+        stage.words(x + 1.4 * side, top + 0.1 + 0.5 * side, words, 8.0, quiet=True)
+        x += 2.2 * side + len(words) * 0.062 / stage.unit
+
+
+def panel(
+    x: np.ndarray,
+    kernel: np.ndarray,
+    geometry: Geometry,
+    title: str,
+    kernel_title: str,
+    output_title: str = "output",
+    border: np.ndarray | None = None,
+) -> Panel:
+    """Lay out what the windows reach and the rest of the input, and compute the outputs from it.
+
+    Args:
+        x: `[*L]`.
+        kernel: `[*k]`.
+        geometry: Of one channel.
+        title: The input's.
+        kernel_title: The kernel's.
+        output_title: The output's.
+        border: The padded input where the border is not of zeros, `[*(low + L + high)]`.
+
+    Returns:
+        The panel.
+    """
+    if x.ndim == 1:
+        geometry = _lifted(geometry)
+        x, kernel = x[None], kernel[None]
+        border = None if border is None else border[None]
+    axes = [_axis(geometry, axis) for axis in range(2)]
+    kinds = np.full([len(axis.places) for axis in axes], "padding", dtype=object)
+    kinds[np.ix_(*(axis.inside for axis in axes))] = "inserted"
+    kinds[np.ix_(*(axis.entries for axis in axes))] = "input"
+    kinds[~np.outer(*(axis.read for axis in axes))] = "unread"
+    values = np.zeros(kinds.shape)
+    values[np.ix_(*(axis.entries for axis in axes))] = x
+    if border is not None:  # it holds what the mode copies; what lies beyond it is never read
+        within = [
+            np.clip(axis.places + low, 0, n - 1) for axis, low, n in zip(axes, geometry.low, border.shape, strict=True)
+        ]
+        values = np.where(kinds == "unread", values, border[np.ix_(*within)])
+    first = axes[0].first, axes[1].first
+    output = np.zeros(geometry.output_size)
+    for tap in np.ndindex(*geometry.window):
+        start = [f + d * t for f, d, t in zip(first, geometry.dilation, tap, strict=True)]
+        met = [slice(a, a + s * (p - 1) + 1, s) for a, s, p in zip(start, geometry.stride, output.shape, strict=True)]
+        output += values[tuple(met)] * kernel[tap]
+    return Panel(
+        kinds, values, first, geometry, kernel, output, f"{title} {_size(x.shape)}", kernel_title, output_title
+    )
+
+
+class _Axis(NamedTuple):
+    """One axis of a canvas: its places, counted from the first input entry, and which of them are what."""
+
+    places: np.ndarray
+    first: int
+    inside: np.ndarray
+    entries: np.ndarray
+    read: np.ndarray
+
+
+def _axis(geometry: Geometry, axis: int) -> _Axis:
+    low, e, size = geometry.low[axis], geometry.input_dilation[axis], geometry.input_size[axis]
+    least = min(0, -low)
+    last = max(e * (size - 1), geometry.padded_size[axis] - 1 - low)
+    places = np.arange(least, last + 1)
+    inside = (places >= 0) & (places <= e * (size - 1))
+    read = np.zeros(len(places), bool)
+    outputs, taps = np.arange(geometry.output_size[axis]), np.arange(geometry.window[axis])
+    read[-low - least + geometry.stride[axis] * outputs[:, None] + geometry.dilation[axis] * taps] = True
+    return _Axis(places, -low - least, inside, inside & (places % e == 0), read)
+
+
+def _lifted(geometry: Geometry) -> Geometry:
+    """Return a series' geometry as that of an image of one row."""
+    return Geometry(
+        (1, *geometry.input_size),
+        (1, *geometry.window),
+        (1, *geometry.output_size),
+        (1, *geometry.stride),
+        (1, *geometry.dilation),
+        (1, *geometry.input_dilation),
+        (0, *geometry.low),
+    )
+
+
+def _body(panel: Panel, unit: float) -> float:
+    """The height of a panel's cells, below its title."""
+    line = _line(unit)
+    rows = panel.kinds.shape[0]
+    right = 2 * line + panel.kernel.shape[0] + 0.4 + panel.output.shape[0]
+    return rows + 0.4 + right if rows == 1 else max(rows, right - line)
+
+
+def _unit(panels: Sequence[Panel]) -> float:
+    """Return the side of a cell in inches, so that titles and cells have room."""
+    wide = LARGEST
+    for panel in panels:
+        columns = panel.kinds.shape[1]
+        right = max(panel.kernel.shape[1], panel.output.shape[1])
+        room = WIDTH - 2 * MARGIN
+        title = LETTER * (len(panel.kernel_title) + 7)
+        if panel.kinds.shape[0] == 1:
+            wide = min(wide, room / max(columns, right))
+        else:
+            wide = min(wide, room / (columns + 1.2 + right), (room - title) / (columns + 1.2))
+    cells = sum(_body(panel, LARGEST) for panel in panels)
+    return min(wide, TALLEST / cells)
+
+
+def _line(unit: float) -> float:
+    """The height of a line of text, in cells."""
+    return 0.22 / unit
+
+
+def integers(shape: tuple[int, ...], low: int, high: int, seed: int) -> np.ndarray:
+    """Return whole numbers from `low` to `high`, the same at each call."""
+    return np.random.default_rng(seed).integers(low, high + 1, shape).astype(np.float32)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return sizes(shape[1:] if shape[0] == 1 and len(shape) > 1 else shape)
+
+
+def _listed(output: np.ndarray) -> str:
+    return "; ".join(" ".join(number(value) for value in row) for row in output)

@@ -1,0 +1,72 @@
+"""The commands that look at a convolution: `jconv explain` in words and numbers, `jconv draw` in pictures."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jconv.errors import ConfigError
+
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+ANY_OPTION = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""A figure's own options are not the command's: they are read by `drawing.parse`."""
+
+
+def explain(
+    problem: Annotated[
+        str,
+        typer.Argument(
+            metavar="PROBLEM",
+            help="A case string, or its part such as n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32.",
+        ),
+    ],
+    platform: Annotated[str, typer.Option("--platform", help=f"One of {', '.join(PLATFORMS)}.")] = "cpu",
+    out: Annotated[Path | None, typer.Option("--out", help="A picture too: .svg, .png or .gif.")] = None,
+    dark: Annotated[bool, typer.Option("--dark", help="The picture on a dark page.")] = False,
+) -> None:
+    """Explain a convolution: its sizes and costs, what auto takes and why, the memory of every formulation.
+
+    Example: jconv explain n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32
+    """
+    from jconv._cost import explain_problem
+    from jconv.costs import parse_problem
+
+    if platform not in PLATFORMS:
+        raise ConfigError(f"explain: --platform must be one of {', '.join(PLATFORMS)}; got {platform!r}.")
+    # A layer's name may look like the beginning of what is computed, so the last part that does is taken.
+    parts = [part for part in problem.split("/") if re.match(r"n\d+_i\d", part)] or [problem]
+    explained = explain_problem(parse_problem(parts[-1], platform=platform))
+    typer.echo(str(explained))
+    if out is not None:
+        from jconv.draw import explanation
+
+        typer.echo(f"Written: {explanation(explained).save(out, dark=dark)}")
+
+
+def draw(
+    context: typer.Context,
+    figure: Annotated[str, typer.Argument(metavar="[FIGURE]", help="Which; without one they are listed.")] = "",
+    out: Annotated[Path | None, typer.Option("--out", help="The file: .svg, .png, or .gif for all steps.")] = None,
+    dark: Annotated[bool, typer.Option("--dark", help="On a dark page.")] = False,
+    frame: Annotated[int | None, typer.Option("--frame", min=0, help="The step that an .svg or .png shows.")] = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.02, help="How long a .gif shows a step.")] = 0.7,
+    scale: Annotated[float, typer.Option("--scale", min=0.5, max=8, help="Pixels to each of a screen's.")] = 2.0,
+) -> None:
+    """Draw a figure of a convolution, and say what it shows.
+
+    Example: jconv draw arithmetic --input 5 --window 3 --stride 2 --padding 1 --out a.gif
+    """
+    from jconv.lab import drawing
+
+    wants_help = figure in ("-h", "--help", "") or any(word in ("-h", "--help") for word in context.args)
+    if wants_help and figure in ("-h", "--help", ""):
+        typer.echo(f"{context.command.help}\n\n{drawing.listing()}\n\nOptions of one: jconv draw FIGURE --help")
+        return
+    if wants_help:
+        typer.echo(drawing.help_of(figure))
+        return
+    picture = drawing.draw(figure, drawing.parse(figure, context.args), Path())
+    file = out or Path(f"{figure}{'.gif' if picture.frames > 1 else '.svg'}")
+    typer.echo(f"Written: {picture.save(file, dark=dark, frame=frame, seconds=seconds, scale=scale)}")
+    typer.echo(picture.text)

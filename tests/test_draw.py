@@ -1,0 +1,335 @@
+"""Figures say what is computed: their cells against the reference, their matrices and fields against the library's."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+import jconv
+from jconv import draw
+from jconv.draw import Picture
+from jconv.draw._panels import integers
+from jconv.errors import ConfigError, GeometryError, UnsupportedError
+from jconv.lab import drawing
+from tests import reference
+from tests.cases import load
+
+ROWS = {
+    (row["op"], row["i"], row["k"], row["s"], row["p"], row["d"], row.get("a", 0)): row
+    for row in load("arith_conv_arithmetic")
+}
+SMALL = {
+    "arithmetic": {}, "flip": {"samples": 3}, "volumes": {}, "products": {}, "matrix": {}, "spectrum": {"size": 4},
+    "gradients": {}, "receptive": {}, "coverage": {}, "effective": {"layers": [{"window": 3}], "networks": 2},
+    "checkerboard": {"picture": "photo", "pixels": 8}, "filters": {"pixels": 16}, "separation": {},
+    "budget": {"network": "dcgan"},
+}  # fmt: skip
+
+
+def numbers(figure: Figure, name: str) -> np.ndarray:
+    """Return the numbers that are written into the cells of a grid, by their place."""
+    found = {}
+    for axes in figure.axes:
+        for text in axes.texts:
+            match = re.fullmatch(rf"{re.escape(name)}\[(\d+), (\d+)\] value", text.get_gid() or "")
+            if match:
+                found[int(match[1]), int(match[2])] = float(text.get_text().replace("−", "-"))
+    rows, columns = (max(place[axis] for place in found) + 1 for axis in range(2))
+    assert len(found) == rows * columns, "a cell has no number"
+    return np.array([[found[row, column] for column in range(columns)] for row in range(rows)])
+
+
+def cells(figure: Figure, name: str) -> list[Rectangle]:
+    return [
+        patch
+        for axes in figure.axes
+        for patch in axes.patches
+        if isinstance(patch, Rectangle) and (patch.get_gid() or "").startswith(f"{name}[")
+    ]
+
+
+def last(picture: Picture) -> Figure:
+    return picture.figure(picture.frames - 1)
+
+
+@pytest.mark.parametrize("op", ["conv", "conv_transpose"])
+def test_arithmetic_of_the_guide(op):
+    """Every row of Dumoulin and Visin's guide is drawn, and the outputs that are drawn are the reference's."""
+    drawn = 0
+    for row in (row for key, row in ROWS.items() if key[0] == op):
+        i, k, o = row["i"], row["k"], row["o"]
+        x, kernel = integers((i, 1), 1, 4, 1), integers((k, 1, 1), -1, 2, 2)
+        more = {"transposed": True, "output_padding": row["a"]} if op == "conv_transpose" else {}
+        arguments = {"stride": row["s"], "padding": row["p"], "dilation": row["d"]}
+        picture = draw.arithmetic(i, k, axes=1, **arguments, **more)
+        if op == "conv":
+            wanted = reference.conv(x[None], kernel, **arguments)
+        else:
+            wanted = reference.conv_transpose(x[None], kernel, output_padding=row["a"], **arguments)
+        assert picture.frames == o, row["name"]
+        np.testing.assert_array_equal(numbers(last(picture), "output")[0], wanted[0, :, 0], row["name"])
+        drawn += 1
+    assert drawn > 150
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"padding": 1, "stride": 2},
+        {"padding": [(0, 2), (3, 1)], "stride": (2, 1)},
+        {"padding": [(-1, 0), (1, -1)]},
+        {"padding": 2, "padding_mode": "circular"},
+        {"padding": [(1, 0), (2, 2)], "padding_mode": "reflect"},
+        {"padding": (3, 1), "padding_mode": "edge", "dilation": 2},
+        {"padding": "SAME", "groups": 2},
+    ],
+    ids=str,
+)
+def test_arithmetic_in_the_plane(arguments):
+    groups = arguments.get("groups", 1)
+    picture = draw.arithmetic((6, 5), (3, 2), **arguments)
+    x, kernel = integers((6, 5, groups), 1, 4, 1), integers((3, 2, 1, groups), -1, 2, 2)
+    wanted = reference.conv(x[None], kernel, **arguments)[0]
+    assert picture.frames == wanted[..., 0].size
+    figure = last(picture)
+    if groups == 1:
+        np.testing.assert_array_equal(numbers(figure, "output"), wanted[..., 0])
+        assert len(cells(figure, "window")) == 6
+    else:
+        written = "; ".join(" ".join(f"{value:g}".replace("-", "−") for value in row) for row in wanted[..., 1])
+        assert written in picture.text
+
+
+def test_a_step_shows_what_its_window_reads():
+    """In frame 4 of nine the window lies on entries 1 to 3 of both axes: one of padding, stride 2."""
+    figure = draw.arithmetic(5, 3, stride=2, padding=1).figure(4)
+    places = sorted((cell.get_gid() or "") for cell in cells(figure, "window"))
+    assert places == [f"window[{row}, {column}]" for row in (2, 3, 4) for column in (2, 3, 4)]
+    assert len([text for text in figure.axes[0].texts if (text.get_gid() or "").startswith("output")]) == 5
+    styles = {cell.get_gid(): cell.get_linestyle() for cell in cells(figure, "input 5×5")}
+    assert styles["input 5×5[0, 0]"] == "dashed"
+    assert styles["input 5×5[1, 1]"] == "solid"
+
+
+def test_gradients_are_those_of_the_reference():
+    arguments = {"stride": (2, 1), "padding": [(1, 0), (0, 1)]}
+    figure = last(draw.gradients((5, 4), (3, 2), **arguments))
+    x, kernel = integers((5, 4, 1), 1, 4, 1), integers((3, 2, 1, 1), -1, 2, 2)
+    y = reference.conv(x[None], kernel, **arguments)
+    ct = integers(y.shape[1:3], 1, 2, 3)[None, ..., None]
+    dx, dk, _ = reference.conv_gradients(ct, x[None], kernel, **arguments)
+    np.testing.assert_array_equal(numbers(figure, "y"), y[0, ..., 0])
+    np.testing.assert_array_equal(numbers(figure, "k̄"), dk[..., 0, 0])
+    np.testing.assert_array_equal(numbers(figure, "x̄"), dx[0, ..., 0])
+
+
+@pytest.mark.parametrize(
+    ("size", "window", "arguments"),
+    [(8, 3, {}), (7, 3, {"stride": 2, "padding": 1}), (9, 2, {"dilation": 3}), ((4, 3), (2, 2), {})],
+    ids=str,
+)
+def test_matrices_are_the_librarys(size, window, arguments):
+    figure = draw.matrix(size, window, transposed=True, **arguments).figure()
+    axes = 2 if isinstance(size, tuple) else 1
+    shape = window if axes == 2 else (window,)
+    taps = np.arange(1.0, np.prod(shape) + 1, dtype=np.float32).reshape(*shape, 1, 1)
+    wanted = np.asarray(jconv.toeplitz_matrix(jnp.asarray(taps), size, **arguments))
+    images = {image.get_gid(): image.get_array() for image in figure.axes[0].images}
+    assert set(images) == {"y = C x", "x̄ = Cᵀ ȳ"}
+    for name, matrix in (("y = C x", wanted), ("x̄ = Cᵀ ȳ", wanted.T)):
+        image = np.asarray(images[name])
+        colours = {tuple(image[place]) for place in zip(*np.nonzero(matrix == 0), strict=True)}
+        assert colours <= {(1.0, 1.0, 1.0)}
+        for tap in np.unique(matrix[matrix > 0]):
+            of_tap = {tuple(image[place]) for place in zip(*np.nonzero(matrix == tap), strict=True)}
+            assert len(of_tap) == 1
+            assert of_tap.isdisjoint(colours)
+            colours |= of_tap
+    written = sorted(int(text.get_text()) for text in figure.axes[0].texts if text.get_text().isdigit())
+    assert written == sorted([*wanted[wanted > 0].astype(int)] * 2 + [*taps.ravel().astype(int)])
+
+
+def test_a_circulant_matrix_goes_around():
+    text = draw.matrix(4, 3, kind="circulant").text
+    assert text.endswith("Rows: 2301; 1230; 0123; 3012.")
+
+
+def test_patches_and_product_are_the_librarys():
+    figure = last(draw.products(4, 3, out_channels=2))
+    x = np.random.default_rng(1).integers(1, 10, (4, 4, 1)).astype(np.float32)
+    kernel = np.random.default_rng(2).integers(-1, 3, (3, 3, 1, 2)).astype(np.float32)
+    wanted = reference.conv(x[None], kernel)[0].reshape(-1, 2)
+    np.testing.assert_array_equal(numbers(figure, "output"), wanted)
+    np.testing.assert_array_equal(numbers(figure, "patches") @ numbers(figure, "kernel"), wanted)
+
+
+def test_spectrum_is_diagonal():
+    figure = draw.spectrum(8, 3).figure()
+    matrix, diagonal = (np.asarray(axes.images[0].get_array()) for axes in figure.axes[:2])
+    assert matrix.sum() == pytest.approx(8)
+    np.testing.assert_allclose(diagonal - np.diag(np.diag(diagonal)), 0, atol=1e-6)
+    np.testing.assert_allclose(np.diag(diagonal), np.abs(np.fft.fft(matrix[:, 0])), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("layers", "size"),
+    [
+        ([jconv.Layer(3), jconv.Layer(3, dilation=2), jconv.Layer(3, dilation=4)], 15),
+        ([jconv.Layer(3, stride=2), jconv.Layer(2), jconv.Layer(3)], 9),
+        ([{"window": 2, "dilation": 3}], 4),
+    ],
+    ids=["dilated", "strided", "gap"],
+)
+def test_receptive_fields_are_the_gradients(layers, size):
+    """What the diagram marks in the input, and what coverage counts, is where a gradient reaches."""
+    assert jconv.receptive_field(layers).size == size
+    coverage = draw.coverage(layers)
+    ways = numbers_or_zero(coverage.figure(len(layers) - 1), size)
+    points = draw.receptive(layers).figure().axes[0].lines
+    marked = next(line for line in points if line.get_gid() == "level 0").get_xdata()
+    places = np.rint(np.asarray(marked) - np.min(marked)).astype(int)
+    assert sorted(places) == sorted(np.nonzero(ways.any(axis=0))[0])
+    kernel = np.ones(1, int)
+    jump = 1
+    for layer in layers:
+        layer = layer if isinstance(layer, jconv.Layer) else jconv.Layer(**layer)
+        taps = np.zeros((layer.window - 1) * layer.dilation * jump + 1, int)
+        taps[:: layer.dilation * jump] = 1
+        kernel, jump = np.convolve(kernel, taps), jump * layer.stride
+    np.testing.assert_array_equal(ways, np.outer(kernel, kernel))
+
+
+def numbers_or_zero(figure: Figure, size: int) -> np.ndarray:
+    """Return the counts of a coverage; an empty cell is a zero."""
+    ways = np.zeros((size, size), int)
+    for text in figure.axes[0].texts:
+        if match := re.fullmatch(r"coverage\[(\d+), (\d+)\] value", text.get_gid() or ""):
+            ways[int(match[1]), int(match[2])] = int(text.get_text())
+    return ways
+
+
+def test_overlap_is_the_librarys():
+    figure = draw.checkerboard(3, 2, size=4).figure()
+    heights = [round(bar.get_height()) for bar in figure.axes[0].patches]  # pyright: ignore[reportAttributeAccessIssue]
+    assert heights == jconv.overlap(4, 3, stride=2).tolist()
+    np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), jconv.overlap((4, 4), 3, stride=2))
+
+
+def test_separation_says_what_is_missed():
+    kernel = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
+    assert "misses 81.6 % of it" in draw.separation(kernel).text  # two of three equal singular values: √(2/3)
+    whole, nearest, rest = (np.asarray(axes.images[0].get_array()) for axes in draw.separation(kernel).figure().axes)
+    np.testing.assert_allclose(whole - nearest, rest, atol=1e-6)
+    assert np.linalg.matrix_rank(nearest, tol=1e-5) == 1
+
+
+def test_volumes_and_budget_count_as_the_library():
+    text = draw.volumes("separable", size=8, in_channels=4, out_channels=8).text
+    assert "36 parameters, 2,304 multiplications" in text
+    assert "32 parameters, 2,048 multiplications" in text
+    layers = {"a": jconv.cost((8, 8, 4), (3, 3, 4, 8), padding=1), "b": jconv.cost((8, 8, 8), (1, 1, 8, 2))}
+    work, sizes = draw.budget(layers).figure().axes
+    bars = [bar.get_width() * 1e6 for bar in work.patches]  # pyright: ignore[reportAttributeAccessIssue]
+    assert bars == pytest.approx([cost.multiplications for cost in layers.values()])
+    ends = [bar.get_x() + bar.get_width() for bar in sizes.patches[-2:]]  # pyright: ignore[reportAttributeAccessIssue]
+    assert ends == pytest.approx([cost.bytes / 2**20 for cost in layers.values()])
+
+
+def test_every_figure_has_its_options_and_its_words():
+    """What the command knows of a figure is what the function takes."""
+    renamed = {"input": "input_size"}
+    from_lab = {"picture": {"picture", "pixels"}, "budget": {"network", "batch"}}
+    assert set(drawing.FIGURES) == set(SMALL) == set(draw.__all__) - {"Picture", "explanation"}
+    for name, figure in drawing.FIGURES.items():
+        taken = set(inspect.signature(getattr(draw, name)).parameters)
+        options = {renamed.get(option, option) for option in figure.options}
+        if name == "budget":
+            assert options == from_lab["budget"]
+            continue
+        assert options - {"pixels"} <= taken, name
+        assert taken - options <= {"kernels"}, name
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_figure_is_drawn_light_and_dark(name, tmp_path):
+    picture = drawing.draw(name, SMALL[name], Path())
+    assert len(picture.text) > 40
+    assert picture.size[0] == 6.0
+    svg = picture.save(tmp_path / "a.svg").read_text()
+    assert svg.startswith('<svg role="img" aria-label="')
+    assert picture.save(tmp_path / "dark.svg", dark=True).read_text() != svg
+    png = Image.open(picture.save(tmp_path / "a.png", scale=1))
+    assert png.width == 600
+    assert png.info["Description"] == picture.text
+    assert len(np.unique(np.asarray(png.convert("RGB")).reshape(-1, 3), axis=0)) > 5
+    assert picture.text.split("<")[0][:20] in picture._repr_html_()
+
+
+def test_a_gif_has_a_frame_for_each_step(tmp_path):
+    picture = draw.arithmetic(3, 2)
+    with Image.open(picture.save(tmp_path / "deep" / "a.gif", seconds=0.2, scale=1)) as gif:
+        assert gif.n_frames == picture.frames == 4  # pyright: ignore[reportAttributeAccessIssue]
+        assert gif.info["comment"].decode().startswith("A window of 2")
+    assert (
+        picture.save(tmp_path / "0.svg", frame=0).read_text() != picture.save(tmp_path / "3.svg", frame=3).read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error", "words"),
+    [
+        ("arithmetic", {"input": 3, "window": 5}, GeometryError, "window must fit the padded input"),
+        ("arithmetic", {"input": [4, 4, 4], "window": 2}, UnsupportedError, "1 or 2 space axes; got 3"),
+        ("arithmetic", {"input": 100}, UnsupportedError, "at most 40 to be seen; got an input of 100×100"),
+        ("arithmetic", {"input": "five"}, GeometryError, "input_size must be an int"),
+        ("arithmetic", {"padding_mode": "mirror"}, GeometryError, "padding_mode must be one of"),
+        ("arithmetic", {"groups": 9}, UnsupportedError, "at most 4"),
+        ("arithmetc", {}, ConfigError, "Did you mean 'arithmetic'?"),
+        ("arithmetic", {"strides": 2}, ConfigError, "got --strides. Did you mean 'stride'?"),
+        ("matrix", {"kind": "hankel"}, UnsupportedError, "toeplitz, sparse, circulant; got 'hankel'"),
+        ("matrix", {"input": 200}, UnsupportedError, "at most 144 columns"),
+        ("receptive", {"layers": [{"windw": 3}]}, GeometryError, "with a window"),
+        ("receptive", {"layers": []}, GeometryError, "at least one"),
+        ("budget", {"network": "resnet5"}, ConfigError, "resnet50"),
+        ("filters", {"picture": "none.png"}, ConfigError, "an image file that exists"),
+        ("separation", {"kernel": [[1, 2], [3]]}, ConfigError, "rows of numbers of one length"),
+        ("volumes", {"kinds": "dens"}, UnsupportedError, "Did you mean 'dense'?"),
+        ("spectrum", {"size": 99}, UnsupportedError, "at most 32"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_drawn_is_said(name, options, error, words):
+    with pytest.raises(error, match=re.escape(words)):
+        drawing.draw(name, options, Path())
+
+
+def test_a_wrong_suffix_is_said(tmp_path):
+    with pytest.raises(UnsupportedError, match=r"must end in one of \.svg, \.png, \.gif; got 'a\.jpg'"):
+        draw.flip(3).save(tmp_path / "a.jpg")
+
+
+def test_records_hold_the_words(tmp_path):
+    config = {
+        "schema_version": 1, "kind": "gallery", "name": "small", "themes": ["light"], "seconds": 0.1,
+        "figures": [
+            {"name": "steps", "figure": "arithmetic", "options": {"input": 3, "window": 2}},
+            {"name": "one", "figure": "spectrum", "options": {"size": 4}},
+        ],
+    }  # fmt: skip
+    results = jconv.lab.run(config, out=tmp_path / "run")
+    lines = [json.loads(line) for line in (results.folder / "results.jsonl").read_text().splitlines()]
+    assert [(line["layer"], line["status"], line["picture"]) for line in lines] == [
+        ("steps", "ok", "pictures/steps.light.gif"),
+        ("one", "ok", "pictures/one.light.svg"),
+    ]
+    assert (results.folder / lines[0]["picture"]).read_bytes()[:3] == b"GIF"
+    report = (results.folder / "report.html").read_text()
+    assert lines[0]["text"].split(":")[0] in report
+    assert "data:image/gif;base64," in report
