@@ -205,7 +205,8 @@ def test_overrides_change_what_they_name():
         ("a b=2", "'a b' is no key"),
         (
             "kind=tming",
-            "kind must be one of photograph, agreement, timing, scaling, training, arithmetic, aot, gallery; got 'tming'",
+            "kind must be one of photograph, agreement, timing, scaling, training, arithmetic, aot, gallery; "
+            "got 'tming'",
         ),
         ("limits.isolate=cases", "Did you mean 'case'?"),
     ],
