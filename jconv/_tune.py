@@ -16,6 +16,7 @@ import numpy as np
 from jconv import selection
 from jconv._timing import FLOOR, PRECISION, ROUNDS, Samples, measure, paired_ratio, timed, verdict
 from jconv.costs import Problem
+from jconv.errors import UnsupportedError
 from jconv.formulations import FORMULATIONS
 from jconv.formulations._base import accumulator
 from jconv.lowering import installed
@@ -51,7 +52,13 @@ class Choices(Mapping[Problem, Choice]):
 
     def __str__(self) -> str:
         """A line for each problem."""
+        if not self._taken:
+            return "no convolution whose formulation is chosen"
         return "\n".join(f"{problem}: {name} ({reason})" for problem, (name, reason) in self.items())
+
+    def __repr__(self) -> str:
+        """The same, for who leaves it as the last line of a cell."""
+        return str(self)
 
     def save(self, path: str | Path) -> None:
         """Write the choices to a new file for `jconv.selection.load`.
@@ -67,12 +74,13 @@ def choices(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Choices:
     """Return every convolution that a function lowers, and the formulation taken for it.
 
     Args:
-        function: What is called; jitted or not, with `grad`, `vmap` or `scan` inside or around.
+        function: What is called, with `grad`, `vmap` or `scan` inside or around. What is jitted already, by `jax.jit`,
+            `nnx.jit` or `equinox.filter_jit`, keeps its static arguments; anything else is jitted here.
         *args: Its arguments, arrays or `jax.ShapeDtypeStruct`.
         **kwargs: Likewise.
 
     Returns:
-        The choices, as they are with `install()`.
+        The choices, as they are with `install()`; a formulation that is asked for by name is none.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -82,7 +90,15 @@ def choices(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Choices:
         n1_i16x16c8_k3x3o8_s1x1_p1:1x1:1_d1x1_g8_float32: shifts (one channel per group: each tap is elementwise)
     """
     with installed(), selection.watch() as seen:
-        jax.jit(function).lower(*args, **kwargs)
+        lower = getattr(function, "lower", None) or jax.jit(function).lower
+        try:
+            lower(*args, **kwargs)
+        except Exception as error:
+            error.add_note(
+                "jconv lowers the function under jax.jit: bind what is no array by functools.partial, or give a "
+                "function that is jitted with its static arguments."
+            )
+            raise
     return Choices(seen)
 
 
@@ -95,19 +111,25 @@ def tune(function: Callable[..., Any], *args: Any, seconds: float = 0.3, **kwarg
     Args:
         function: What is called; a whole training step shows the backward convolutions too.
         *args: Its arguments, arrays or `jax.ShapeDtypeStruct`.
-        seconds: What one formulation may spend on one problem.
+        seconds: What one formulation may spend on one problem, once it is compiled.
         **kwargs: More arguments.
 
     Returns:
-        The choices, now measured.
+        The choices, now measured; each winner is kept as soon as it is known.
+
+    Raises:
+        UnsupportedError: If the seconds are no number, or negative.
 
     Example:
         >>> import jax.numpy as jnp
         >>> len(tune(lambda x: 2 * x, jnp.ones(3)))   # no convolution, nothing to measure
         0
     """
-    found = choices(function, *args, **kwargs)
-    selection.learn([winner(problem, seconds) for problem in found])
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise UnsupportedError(f"tune: seconds must be a number, at least 0; got seconds={seconds!r}. Write 0.3.")
+    for problem in choices(function, *args, **kwargs):
+        with jax.ensure_compile_time_eval():  # inside of a program that is traced, too
+            selection.learn([winner(problem, seconds)])
     return choices(function, *args, **kwargs)
 
 

@@ -77,6 +77,9 @@ def installed(on: bool = True) -> Iterator[None]:
     Yields:
         Nothing.
 
+    Raises:
+        UnsupportedError: If it is neither.
+
     Example:
         >>> import jax.numpy as jnp
         >>> from jax import lax
@@ -84,6 +87,8 @@ def installed(on: bool = True) -> Iterator[None]:
         ...     lax.conv(jnp.ones((1, 4, 8, 8)), jnp.ones((4, 4, 3, 3)), (1, 1), "SAME").shape
         (1, 4, 8, 8)
     """
+    if not isinstance(on, bool):
+        raise UnsupportedError(f"installed: on must be True or False; got {on!r}. Platforms are named to install().")
     if on and not _replaced:
         _replace(("cpu",))
     with _installed(on):
@@ -94,10 +99,8 @@ def _replace(platforms: tuple[str, ...]) -> None:
     """Put our rule before the stock one; it stays, and passes on to the stock one wherever it is switched off."""
     for platform in platforms:
         if platform not in PLATFORMS:
-            raise UnsupportedError(
-                f"install: platform must be one of {', '.join(PLATFORMS)}; got {platform!r}."
-                f"{suggestion(platform, PLATFORMS)}"
-            )
+            hint = " JAX's gpu is cuda or rocm here." if platform == "gpu" else suggestion(str(platform), PLATFORMS)
+            raise UnsupportedError(f"install: platform must be one of {', '.join(PLATFORMS)}; got {platform!r}.{hint}")
         if platform not in _replaced:
             mlir.register_lowering(lax.conv_general_dilated_p, _rule(platform), platform=platform)
             _replaced.add(platform)

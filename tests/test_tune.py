@@ -38,7 +38,7 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(_choose, "_measured", None)
     monkeypatch.setattr(_choose, "_loaded", {})
     yield tmp_path / "winners.jsonl"
-    _choose.compute_again.set(_choose.compute_again.value + 1)
+    _choose.compute_again.set(object())
 
 
 def call(x, kernel):
@@ -208,6 +208,70 @@ def test_choices_are_saved_shown_and_loaded(tmp_path):
     assert "convolution" not in lowered()
     with pytest.raises(FileNotFoundError):
         selection.load(tmp_path / "missing.jsonl")
+
+
+def test_what_is_loaded_names_another_device_and_is_forgotten(tmp_path):
+    (tmp_path / "model.jsonl").write_text(json.dumps(WHOLE | {"device": "TPU v9", "jax": "0.1.0"}) + "\n")
+    before = selection.choose(PROBLEM)
+    with selection.watch():  # programs lowered meanwhile are lowered again
+        assert selection.load(tmp_path / "model.jsonl") == 1
+    assert "made on TPU v9 with jax 0.1.0" in selection.choose(PROBLEM).reason
+    selection.forget()
+    assert selection.choose(PROBLEM) == before
+    with pytest.raises(FileNotFoundError, match="no file of choices"):
+        selection.load(tmp_path)
+
+
+def test_a_jitted_step_keeps_its_static_arguments_and_its_update():
+    """What is jitted is lowered as it is: its update would be dead code under another jit."""
+    from flax import nnx
+
+    class Model(nnx.Module):
+        def __init__(self):
+            self.layer = nnx.Conv(4, 4, (3, 3), padding="SAME", rngs=nnx.Rngs(0))
+
+    @nnx.jit
+    def step(model, x):
+        gradient = nnx.grad(lambda model: (model.layer(x) ** 2).sum())(model)
+        model.layer.kernel[...] -= gradient["layer"]["kernel"][...]
+        return 0
+
+    x, kernel = operands()
+    assert len(jconv.choices(step, Model(), x)) == 2  # forward, and the kernel's gradient
+    scaled = jax.jit(
+        lambda x, k, stride, name: jconv.conv(x, k, stride=stride), static_argnums=2, static_argnames="name"
+    )
+    assert len(jconv.choices(scaled, x, kernel, 2, name="any")) == 1
+
+
+def test_what_cannot_be_lowered_is_told_what_to_do():
+    with pytest.raises(TypeError) as wrong:
+        jconv.choices(lambda x, name: x, jnp.ones(3), "word")
+    assert "functools.partial" in "".join(wrong.value.__notes__)
+    with pytest.raises(jconv.UnsupportedError, match=r"tune: seconds must be a number, at least 0; got seconds='1'"):
+        jconv.tune(call, *operands(), seconds="1")  # pyright: ignore[reportArgumentType]
+    assert repr(jconv.choices(lambda x: 2 * x, jnp.ones(3))) == "no convolution whose formulation is chosen"
+
+
+def test_winners_count_here_where_they_cannot_be_written(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("JCONV_CACHE", str(tmp_path / "file" / "below"))
+    with pytest.warns(UserWarning, match=r"no measured winners|count in this process alone") as warned:
+        selection.learn([selection.kept(PROBLEM, "shifts", "measured: so")])
+    assert "count in this process alone" in str(warned[-1].message)
+    assert selection.choose(PROBLEM) == ("shifts", "measured: so")
+
+
+def test_tune_inside_a_traced_program():
+    seen = []
+
+    @jax.jit
+    def traced(x, kernel):
+        seen.append(jconv.tune(call, *operands(), seconds=0.0))
+        return call(x, kernel)
+
+    traced(*operands())
+    assert len(seen[0]) == 1
 
 
 def test_the_same_problem_takes_the_same_formulation():

@@ -74,6 +74,7 @@ def _cost(problem: Problem) -> Cost:
     cost, g = direct_cost(problem), problem.geometry
     columns = problem.batch * math.prod(g.input_size) * problem.taps * problem.out_channels
     multiplications = columns * (problem.in_channels // g.groups)
+    columns = columns // problem.taps * math.prod(g.extent)  # a dilated window has holes
     full = problem.batch * problem.out_channels
     full *= math.prod(e * (n - 1) + k + e for e, n, k in zip(g.input_dilation, g.input_size, g.extent, strict=True))
     return cost._replace(

@@ -6,13 +6,14 @@ XLA on CPU knows the call `__onednn$convolution`, and emits it only under a flag
 XLA's own rewriter writes (`xla/service/cpu/onednn_contraction_rewriter.cc` and `onednn_config.proto` in openxla/xla).
 It computes forward convolutions, of which the gradients are two. XLA's own convolution stands in where a program may
 hold no call: exported, kept on disk by JAX's cache, cut into parts by XLA, or lowered for another device.
-Cost: the direct multiplications; the kernel once more, in blocks, and the padded input where it is padded first.
+Cost: the direct multiplications; the kernel once more, in blocks, the padded input where it is padded first, and an
+output for each channel of a group where these are computed apart.
 """
 
 import concurrent.futures
 import functools
 import json
-import platform as machine
+import platform as system
 from dataclasses import replace
 from typing import Any
 
@@ -51,7 +52,7 @@ def _call(
         kernel = kernel.swapaxes(-2, -1).reshape(*kernel.shape[:-2], 1, -1)
         y = _call(x, kernel, geometry=apart, precision=precision, dtype=dtype, platform=platform, calls=calls)
         return y.reshape(*y.shape[:-1], groups, depth).sum(-1)
-    if _pads_itself(geometry):
+    if _must_pad_first(geometry):
         x, geometry = padded_first(x, geometry)
     x, pads = cropped(x, geometry)
     shape = x.shape[0], *geometry.output_size, kernel.shape[-1]
@@ -60,7 +61,7 @@ def _call(
     return _library(x, kernel, geometry, pads, shape).astype(dtype)
 
 
-def _pads_itself(geometry: Geometry) -> bool:
+def _must_pad_first(geometry: Geometry) -> bool:
     """Whether the input must be padded before the call.
 
     The library knows no input dilation. For some dilated windows, and padding as wide as the window, it computes by a
@@ -129,8 +130,8 @@ def _unknown() -> str | None:
     import jaxlib.version
 
     version = tuple(jaxlib.version.__version_info__[:3])
-    if machine.machine().lower() not in ("x86_64", "amd64"):
-        return f"jaxlib carries it for x86 processors, this is {machine.machine()}"
+    if system.machine().lower() not in ("x86_64", "amd64"):
+        return f"jaxlib carries it for x86 processors, this is {system.machine()}"
     if "avx2" not in features():
         return "it is called on processors with AVX2"
     if not version >= FIRST or version[:2] > LAST:
@@ -161,10 +162,10 @@ def _try() -> str | None:
 
 def _cost(problem: Problem) -> Cost:
     cost = direct_cost(problem)
-    dilated = problem.padded_elements if _pads_itself(problem.geometry) else 0
+    padded = problem.padded_elements if _must_pad_first(problem.geometry) else 0
     depth = problem.in_channels // problem.geometry.groups
     apart = depth * cost.output_elements if 1 < problem.geometry.groups == problem.out_channels and depth > 1 else 0
-    return cost._replace(intermediate_bytes=(cost.kernel_elements + dilated + apart) * problem.itemsize)
+    return cost._replace(intermediate_bytes=(cost.kernel_elements + padded + apart) * problem.itemsize)
 
 
 _bind = closed("conv_onednn", _call)

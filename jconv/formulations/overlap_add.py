@@ -2,8 +2,9 @@
 
     y = Σ_i shift_{m·i}( F⁻¹( F(x_i) · F(w̃) ) ),   x_i the i-th tile of m entries, w̃ as for `fft`
 
-A tile of m entries and a window of extent k reach m+k−1 outputs, so a transform of n ≥ m+k−1 holds them; n is 2 to 4
-times k whatever the image, and its working set stays in the cache.
+A tile of m entries and a window of extent k reach m+k−1 outputs, so a transform of n ≥ m+k−1 holds them; n is the
+next good size from 2·k, at least 256 along a series and 32 along an image's axes, whatever the image: its working set
+stays in the cache.
 Cost: log(n) instead of log(image) butterflies, on n/m times as many entries; no transform larger than n.
 Accuracy: as of `fft`, of one tile: an inf or NaN spreads over the outputs that its tile reaches.
 Reference: Stockham, High-speed convolution and correlation, 1966; Oppenheim, Schafer, Discrete-time signal

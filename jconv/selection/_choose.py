@@ -1,7 +1,9 @@
 """Choosing: what was loaded, else what was measured here, else a rule, else XLA's own."""
 
 import contextlib
+import errno
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +20,9 @@ from jconv.selection._rules import rule
 MOST_BYTES = 2**26
 """No formulation is taken unasked that keeps more than 64 MiB and four times the arrays between input and output."""
 
-compute_again = Setting(0)
+NO_CALL = "a program that is exported, kept on disk (jax_compilation_cache_dir) or cut into parts calls no library"
+
+compute_again = Setting(None)
 """Under another value every program is lowered again, and so chooses again."""
 
 _loaded: dict[Problem, Kept] = {}
@@ -55,7 +59,7 @@ def choose(problem: Problem, calls: bool | None = None) -> Choice:
     obstacles = []
     for name, reason in _candidates(problem):
         if FORMULATIONS[name].calls_library and not calls:
-            obstacle = "a program that is exported, kept on disk or cut into parts calls no library"
+            obstacle = NO_CALL
         else:
             obstacle = FORMULATIONS[name].unsupported(problem) or too_much(name, problem)
         if not obstacle:
@@ -105,9 +109,13 @@ def learn(choices: Iterable[Kept]) -> None:
         choices: What was measured on this device.
     """
     choices = list(choices)
-    _file.append(_file.path(), choices)
     _known().update((choice.problem, choice) for choice in choices)
-    compute_again.set(compute_again.value + 1)
+    compute_again.set(object())
+    try:
+        _file.append(_file.path(), choices)
+    except OSError as reason:
+        words = f"{_file.path()} cannot be written: {reason.strerror}"
+        warnings.warn(f"jconv: measured winners count in this process alone, {words}", stacklevel=2)
 
 
 def load(file: str | Path) -> int:
@@ -128,14 +136,26 @@ def load(file: str | Path) -> int:
         ...     load(empty.name)
         0
     """
-    if not Path(file).exists():
-        raise FileNotFoundError(file)
+    if not Path(file).is_file():
+        raise FileNotFoundError(errno.ENOENT, "no file of choices, as Choices.save writes it", str(file))
     choices = _file.read(Path(file))
-    _loaded.update(
-        (choice.problem, choice._replace(reason=f"loaded from {file}: {choice.reason}")) for choice in choices
-    )
-    compute_again.set(compute_again.value + 1)
+    for choice in choices:
+        made = "" if choice.here else f", made on {choice.device} with jax {choice.jax}"
+        _loaded[choice.problem] = choice._replace(reason=f"loaded from {file}{made}: {choice.reason}")
+    compute_again.set(object())
     return len(choices)
+
+
+def forget() -> None:
+    """Take no longer what was loaded, and read the file of measured winners again: delete it to forget them too.
+
+    Example:
+        >>> forget()
+    """
+    global _measured
+    _loaded.clear()
+    _measured = None
+    compute_again.set(object())
 
 
 @contextlib.contextmanager

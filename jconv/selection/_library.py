@@ -17,8 +17,8 @@ WINDOW = 25  # taps, at least, of windows that pay with less work
 POSITIONS = 192  # of all images, at least, that pay for laying out a dense kernel; more where windows do not overlap
 TILED = 256  # channels, at least, for which tiles of Winograd's save more than the call does
 TILES_BYTES = 2**26  # that they keep, at most
-GRADIENT, GROUPED = 2**17, 2**18  # multiplications, at least
-FEW_TAPS, MANY_TAPS, DENSE = 2**21, 2**19, 2**22
+WORK_GRADIENT, WORK_GROUPED, WORK_DENSE = 2**17, 2**18, 2**22  # multiplications, at least
+WORK_SMALL_WINDOW, WORK_WINDOW = 2**21, 2**19  # the same, of one channel per group: below WINDOW taps, and from there
 
 
 def called(problem: Problem) -> str | None:
@@ -37,15 +37,15 @@ def called(problem: Problem) -> str | None:
     if by_kernel(problem):
         several = width == 1 or problem.batch >= BATCH or depth >= BATCH // 2
         wide = len(g.window) == 1 and width > WIDE
-        pays = several and not wide and work >= GRADIENT and max(g.input_dilation) == 1
+        pays = several and not wide and work >= WORK_GRADIENT and max(g.input_dilation) == 1
         return "a large window, or a gradient, by groups: oneDNN keeps sums in registers" if pays else None
     if len(g.window) == 1 and problem.taps > LONG_TAPS:
         return None
     if depth == 1:
-        least = FEW_TAPS if problem.taps < WINDOW else MANY_TAPS
+        least = WORK_SMALL_WINDOW if problem.taps < WINDOW else WORK_WINDOW
         pays = work >= least * max(g.stride) and max(g.input_dilation) == 1
         return "one channel per group: oneDNN keeps the taps in registers" if pays else None
-    return "groups: oneDNN multiplies their small matrices in registers" if work >= GROUPED else None
+    return "groups: oneDNN multiplies their small matrices in registers" if work >= WORK_GROUPED else None
 
 
 def _dense(problem: Problem, work: int) -> bool:
@@ -60,4 +60,4 @@ def _dense(problem: Problem, work: int) -> bool:
     least = POSITIONS
     if g.stride == g.window and unpadded(g):
         least *= 4 if depth > 4 else 64
-    return problem.batch * problem.positions >= least and work >= DENSE
+    return problem.batch * problem.positions >= least and work >= WORK_DENSE

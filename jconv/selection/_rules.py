@@ -29,10 +29,11 @@ WIDTH = 24  # outputs of one group of few channels, at most: XLA is at its best 
 HEAVY = 2**19  # entries of the images of a gradient by the kernel, at least
 SMALL = 1024  # positions of all images, at most, where only large kernels are worth a choice
 VOLUMES = 1024  # products of channels that one row of a volume meets at each position, at most
+ENTRIES = 256  # of all inputs, at least, that share a kernel of several taps in one product
 IMAGES = 8  # at least, and twice as many channels per group, whose columns pay
 COLUMN_BYTES = 2**27  # of columns to be added, at most: more leave the cache before they are
-OUTPUTS_OF_COLUMNS = 4  # without zeros in between, at most; and so many times as many columns as channels, at most:
-COLUMNS = 6
+OUTPUTS_OF_COLUMNS = 4  # without zeros in between, at most
+COLUMNS = 6  # for each input channel, at most, without zeros in between
 DEEP = 128  # channels of an image with zeros in between, at least: with fewer the weaving of the phases shows
 
 
@@ -108,8 +109,9 @@ def by_kernel(problem: Problem) -> bool:
 
 
 def _small_input(problem: Problem) -> bool:
-    """Whether few input entries share the kernel, which a product lays out again."""
-    return problem.batch * math.prod(problem.geometry.input_size) < FEW
+    """Whether few input entries share the kernel, which a product lays out again where it has several taps."""
+    entries = problem.batch * math.prod(problem.geometry.input_size)
+    return entries < (ENTRIES if problem.taps > 1 else FEW)
 
 
 def _small(problem: Problem) -> bool:
@@ -140,7 +142,7 @@ def in_columns(problem: Problem) -> bool:
     if max(g.input_dilation) > 1:
         return not _small_input(problem) if g.groups == 1 else problem.batch >= IMAGES and depth >= 2 * IMAGES
     few = width <= OUTPUTS_OF_COLUMNS and problem.taps * width <= COLUMNS * depth
-    return few and g.groups == 1 and problem.taps > 1 and problem.batch * problem.positions > SMALL
+    return few and g.groups == 1 and problem.taps > 1 and not _small(problem)
 
 
 def in_tiles(problem: Problem) -> bool:
