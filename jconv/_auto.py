@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jconv._compat import Program
 from jconv.costs import Problem
 from jconv.formulations import FORMULATIONS
 from jconv.formulations._closed import closed
@@ -19,11 +20,11 @@ def problem_of(x: jax.Array, kernel: jax.Array, geometry: Geometry, platform: st
 
 
 def _compute(
-    x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any, platform: str, calls: bool
+    x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any, platform: str, program: Program
 ) -> jax.Array:
     """Compute by what is chosen for this problem on this platform."""
     problem = problem_of(x, kernel, geometry, platform)
-    name = taken(problem, calls)
+    name = taken(problem, program)
     if name == "direct" and platform != "cpu" and geometry.groups > 1 and problem.taps > problem.positions:
         # A grouped kernel's gradient as lax writes it: the TPU's compiler moves many times the bytes otherwise.
         settings: Any = {"precision": precision, "preferred_element_type": dtype, "batch_groups": True}

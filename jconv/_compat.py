@@ -1,7 +1,7 @@
 """The names that moved between the versions of JAX that jconv runs on."""
 
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from jax import lax
@@ -37,11 +37,20 @@ def stock_lowerings(primitive: Primitive) -> dict[str | None, Any]:
     return {platform: entry.rule for platform, entry in rules.items() if entry is not None}
 
 
-def may_call(ctx: Any) -> bool:
-    """Return whether the program that is lowered may call a library: it runs here, on one device or as its part.
+class Program(NamedTuple):
+    """What a program that is lowered may hold.
 
-    One that is exported cannot, nor one that XLA cuts into parts itself, for it knows no parts of a call.
+    Attributes:
+        whole: Whether it runs on one device, or as the part of one; else XLA cuts it into parts itself.
+        calls: Whether it may call a library: XLA knows no parts of a call, and none is exported or kept on disk.
     """
+
+    whole: bool
+    calls: bool
+
+
+def program(ctx: Any) -> Program:
+    """Return what the program may hold that is lowered in a context."""
     module = ctx.module_context
     axes = module.axis_context
     if hasattr(axes, "manual_axes"):  # in shard_map
@@ -50,7 +59,7 @@ def may_call(ctx: Any) -> bool:
         one = axes.num_devices == 1
     else:  # in pmap, where each device has a program
         one = hasattr(axes, "axis_env")
-    return one and not module.lowering_parameters.for_export and not keeps_programs()
+    return Program(one, one and not module.lowering_parameters.for_export and not keeps_programs())
 
 
 def keeps_programs() -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jconv import selection
 from jconv._timing import FLOOR, PRECISION, ROUNDS, Samples, measure, paired_ratio, timed, verdict
@@ -66,8 +67,10 @@ class Choices(Mapping[Problem, Choice]):
         Args:
             path: Where; what was there is replaced.
         """
-        Path(path).unlink(missing_ok=True)
-        selection.append(Path(path), (kept(problem, *choice) for problem, choice in self.items()))
+        beside = Path(f"{path}.new")
+        beside.unlink(missing_ok=True)
+        selection.append(beside, [kept(problem, *choice) for problem, choice in self.items()])
+        _ = beside.replace(path)
 
 
 def choices(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Choices:
@@ -118,7 +121,7 @@ def tune(function: Callable[..., Any], *args: Any, seconds: float = 0.3, **kwarg
         The choices, now measured; each winner is kept as soon as it is known.
 
     Raises:
-        UnsupportedError: If the seconds are no number, or negative.
+        UnsupportedError: If the seconds are no number, or negative, or a traced function calls it.
 
     Example:
         >>> import jax.numpy as jnp
@@ -127,9 +130,13 @@ def tune(function: Callable[..., Any], *args: Any, seconds: float = 0.3, **kwarg
     """
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
         raise UnsupportedError(f"tune: seconds must be a number, at least 0; got seconds={seconds!r}. Write 0.3.")
+    if isinstance(jnp.zeros(()), Tracer):
+        raise UnsupportedError(
+            "tune: it must be called outside of a traced function, for it runs programs; got a call under jit, grad or "
+            "vmap. Shapes are enough: jax.ShapeDtypeStruct."
+        )
     for problem in choices(function, *args, **kwargs):
-        with jax.ensure_compile_time_eval():  # inside of a program that is traced, too
-            selection.learn([winner(problem, seconds)])
+        selection.learn([winner(problem, seconds)])
     return choices(function, *args, **kwargs)
 
 

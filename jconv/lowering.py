@@ -14,7 +14,7 @@ from jax import lax
 from jax.interpreters import mlir
 
 from jconv._auto import problem_of
-from jconv._compat import PLATFORMS, Setting, may_call, stock_lowerings
+from jconv._compat import PLATFORMS, Setting, program, stock_lowerings
 from jconv._lax import to_channels_last, to_layout
 from jconv.costs import Problem
 from jconv.errors import UnsupportedError, suggestion
@@ -39,7 +39,9 @@ def install(*platforms: str) -> None:
     `installed(False)`.
 
     Results are those of XLA to rounding. Where `fft` is taken, for large windows and long filters, and `winograd`, for
-    3×3 windows of many channels, errors are as they state them, and one inf or NaN spreads over its example or tile.
+    3×3 windows of many channels, errors are as they state them, and one inf or NaN spreads over its example or tile;
+    `space_to_depth`, for stems where there is no oneDNN, lets it spread by a stride. A program that XLA cuts into parts
+    for several devices keeps XLA's own convolution.
 
     Args:
         *platforms: Of "cpu", "cuda", "rocm", "tpu"; by default "cpu", the one with measured rules.
@@ -59,7 +61,7 @@ def install(*platforms: str) -> None:
 
 
 def uninstall() -> None:
-    """Lower convolutions as JAX does without jconv.
+    """Lower convolutions as JAX does without jconv; in a `with installed():` block from its end on.
 
     Example:
         >>> uninstall()
@@ -114,7 +116,7 @@ def _rule(platform: str) -> Any:
         if not _installed.value or not _ours(lhs_aval, rhs_aval, ctx.avals_out[0], params["out_sharding"]):
             return stock(ctx, lhs, rhs, **params)
         geometry, problem = _posed(lhs_aval, rhs_aval, platform, params)
-        name = taken(problem, may_call(ctx))
+        name = taken(problem, program(ctx))
         if name == "direct" and _as_xla_has_it(params, platform):
             return stock(ctx, lhs, rhs, **params)
 

@@ -3,13 +3,20 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import jconv
 from jconv.costs import Problem
-from jconv.formulations import FORMULATIONS
+from jconv.formulations import FORMULATIONS, onednn
 
 NAMES = ("auto", *FORMULATIONS)
 INEXACT = frozenset(name for name, formulation in FORMULATIONS.items() if not formulation.exact)
+
+
+def needs(name: str) -> None:
+    """Skip a test of the library that jaxlib carries where it carries none."""
+    if name == "onednn" and (why := onednn.missing()):
+        pytest.skip(f"onednn: {why}")
 
 
 def refusal(name: str, x: jax.Array, kernel: jax.Array, **arguments: object) -> str | None:

@@ -147,9 +147,11 @@ def test_empty_batch_and_channels(name):
 @pytest.mark.parametrize("poison", [np.inf, -np.inf, np.nan])
 def test_one_inf_stays_local(name, poison):
     x, kernel = jnp.ones((1, 9, 8, 1)), jnp.ones((3, 3, 1, 1))
-    y = np.asarray(jconv.conv(x.at[0, 4, 3, 0].set(poison), kernel, formulation=name))[0, ..., 0]
+    stride = 2 if name == "space_to_depth" else 1  # at stride 1 it folds nothing
+    y = np.asarray(jconv.conv(x.at[0, 4, 3, 0].set(poison), kernel, stride=stride, formulation=name))[0, ..., 0]
     touched = np.zeros((7, 6), bool)
     touched[2:5, 1:4] = True
+    touched = touched[::stride, ::stride]
     if name != "auto" and not FORMULATIONS[name].local:
         # The formulations that multiply by structural zeros say so: there the inf does spread.
         assert not np.isfinite(y[touched]).any()

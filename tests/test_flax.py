@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 import reference
 from flax import nnx
+from stated import needs
 
 import jconv
 import jconv.linen
 import jconv.nnx
 from jconv.errors import GeometryError, JconvError, UnsupportedError
 from jconv.formulations import FORMULATIONS
+
+pytestmark = pytest.mark.versions
 
 Case = tuple[tuple[int, ...], tuple[int, int], dict[str, Any]]
 
@@ -282,6 +285,7 @@ def test_depthwise_and_separable_are_composed_flax_layers() -> None:
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 def test_every_formulation_in_a_layer(formulation: str) -> None:
+    needs(formulation)
     for name, strides in (("Conv", 2), ("ConvTranspose", 2)):
         ours, theirs, x = nnx_pair(name, case((2, 6), (2, 3), 3, strides=strides))
         ours.formulation = formulation

@@ -6,8 +6,12 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 import jconv
 from jconv.formulations import FORMULATIONS, Formulation
+
+pytestmark = pytest.mark.versions
 
 ROOT = pathlib.Path(jconv.__file__).parent
 

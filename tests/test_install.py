@@ -16,6 +16,8 @@ from jax import lax
 import jconv
 from jconv.errors import UnsupportedError
 
+pytestmark = pytest.mark.versions
+
 ROWS = [json.loads(line) for line in (Path(__file__).parent / "cases/params_jax.jsonl").read_text().splitlines()]
 GRID = [row for row in ROWS if "dimension_numbers" in row and not row["test"].startswith("testConvTranspose")][::9]
 DEPTHWISE = {"feature_group_count": 8, "dimension_numbers": ("NHWC", "HWIO", "NHWC")}

@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from stated import clean
+from stated import clean, needs
 
 import jconv
 from jconv.formulations import FORMULATIONS
+
+pytestmark = pytest.mark.versions
 
 LAYOUTS = [("NCHW", "OIHW", "NCHW"), ("NHWC", "HWIO", "NHWC"), ("HNCW", "IHOW", "CWNH"), ("CHWN", "OHWI", "NHWC")]
 
@@ -52,6 +54,7 @@ def test_equal_to_lax(layout, arguments):
 
 @pytest.mark.parametrize("name", ["auto", *FORMULATIONS])
 def test_default_layout_and_flax(name):
+    needs(name)
     by_name = functools.partial(jconv.conv_general_dilated, formulation=name)
     stock = flax.linen.Conv(3, (3, 2), strides=2, kernel_dilation=(1, 2))
     x = integers((2, 8, 9, 4))

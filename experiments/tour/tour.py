@@ -14,6 +14,7 @@ import jconv
 from jconv.lab import drawing, images
 
 HERE = Path(__file__).parent
+GALLERY = HERE.parent / "gallery" / "run"
 
 
 class Stop(NamedTuple):
@@ -23,8 +24,6 @@ class Stop(NamedTuple):
     words: str
     line: str
     figure: str
-    options: dict
-    still: bool = False
 
 
 STOPS = (
@@ -33,8 +32,7 @@ STOPS = (
         "Each output is the sum of the entries under a window, each times the window's own number. Machine learning "
         "does not flip the window: it correlates, and calls it convolution.",
         "jconv.conv(jnp.array([1., 2., 3., 4., 5.])[:, None], jnp.array([1., 0., -1.])[:, None, None])[:, 0].tolist()",
-        "arithmetic",
-        {"input": 7, "window": 3, "axes": 1},
+        "series",
     ),
     Stop(
         "True convolution flips",
@@ -43,37 +41,32 @@ STOPS = (
         "jconv.convolve(jnp.array([1., 2., 3.])[:, None], jnp.array([1., 0., -1.])[:, None, None], "
         "padding='FULL')[:, 0].tolist()",
         "flip",
-        {},
     ),
     Stop(
         "Padding keeps the size",
         "Without padding the output is smaller by the window less one. With half of that on each side it is as large "
         "as the input.",
         "jconv.conv_geometry((5, 5, 1), (3, 3, 1, 1), padding='SAME').output_size",
-        "arithmetic",
-        {"input": 5, "window": 3, "padding": 1},
+        "same-padding",
     ),
     Stop(
         "What stands beyond the border",
         "Zeros, or the other side of the torus, or the mirror, or the edge repeated.",
         "jconv.conv(jnp.arange(4.)[:, None], jnp.ones((3, 1, 1)), padding='SAME', padding_mode='circular')[:, 0]"
         ".tolist()",
-        "arithmetic",
-        {"input": 4, "window": 3, "padding": 1, "padding_mode": "circular"},
+        "circular",
     ),
     Stop(
         "Stride skips",
         "The window moves in steps of s: ⌊(L + lo + hi − k) / s⌋ + 1 outputs. What no window reaches is not read.",
         "jconv.conv_geometry((6, 6, 1), (3, 3, 1, 1), stride=2).output_size",
-        "arithmetic",
-        {"input": 6, "window": 3, "stride": 2},
+        "unread",
     ),
     Stop(
         "Dilation spreads the taps",
         "The taps stand d apart: the window covers d(k − 1) + 1 entries with no more numbers.",
         "jconv.conv_geometry((7, 7, 1), (3, 3, 1, 1), dilation=2).extent",
-        "arithmetic",
-        {"input": 7, "window": 3, "dilation": 2},
+        "dilation",
     ),
     Stop(
         "Channels: volumes in, volumes out",
@@ -83,22 +76,19 @@ STOPS = (
         "jconv.cost((8, 8, 4), (3, 3, 4, 8), padding=1).multiplications, "
         "jconv.cost((8, 8, 4), (3, 3, 1, 4), padding=1, groups=4).multiplications",
         "volumes",
-        {},
     ),
     Stop(
         "Patches and one product",
         "Lift every window into a row, and the convolution is one matrix product: im2col.",
         "jconv.patches(jnp.arange(16.).reshape(4, 4, 1), (2, 2)).reshape(9, 4)[0].tolist()",
         "products",
-        {"input": 4, "window": 2},
     ),
     Stop(
         "It is a matrix",
         "A convolution is linear, so it has a matrix: the same taps on every row, one further to the right. Over two "
         "axes it is made of blocks that are of that kind, placed in that way.",
         "jconv.toeplitz_matrix(jnp.array([1., 2., 3.])[:, None, None], 5).astype(int).tolist()",
-        "matrix",
-        {"input": 5, "window": 3, "axes": 2},
+        "doubly-block-toeplitz",
     ),
     Stop(
         "The transpose goes back",
@@ -106,8 +96,7 @@ STOPS = (
         "its own.",
         "jconv.conv_transpose(jnp.array([1., 2.])[:, None], jnp.array([1., 2., 3.])[:, None, None], stride=2)[:, 0]"
         ".tolist()",
-        "matrix",
-        {"input": 7, "window": 3, "stride": 2, "transposed": True},
+        "toeplitz-transposed",
     ),
     Stop(
         "A transposed convolution, step by step",
@@ -115,15 +104,13 @@ STOPS = (
         "padding says which of several sizes was meant.",
         "jconv.conv_transpose(jnp.ones((3, 3, 1)), jnp.ones((3, 3, 1, 1)), stride=2, padding=1, output_padding=1)"
         ".shape",
-        "arithmetic",
-        {"input": 3, "window": 3, "stride": 2, "padding": 1, "transposed": True, "output_padding": 1},
+        "output-padding",
     ),
     Stop(
         "Uneven overlap makes a checkerboard",
         "Where the stride does not divide the window, neighbouring outputs are sums of unequally many products.",
         "jconv.overlap(4, 3, stride=2).tolist(), jconv.overlap(4, 4, stride=2).tolist()",
         "checkerboard",
-        {"window": 3, "stride": 2, "picture": "photo", "pixels": 24},
     ),
     Stop(
         "On the torus the matrix is circulant, and the DFT makes it diagonal",
@@ -131,7 +118,6 @@ STOPS = (
         "[round(abs(value), 3) for value in np.fft.fft(jconv.circulant_matrix(jnp.array([.25, .5, .25])"
         "[:, None, None], 8)[:, 0]).tolist()]",
         "spectrum",
-        {"size": 8, "window": 3},
     ),
     Stop(
         "Backpropagation is two more convolutions",
@@ -140,7 +126,6 @@ STOPS = (
         "[g.output_size for g in (jconv.conv_geometry((5, 5, 1), (3, 3, 1, 1), stride=2).kernel_gradient(), "
         "jconv.conv_geometry((5, 5, 1), (3, 3, 1, 1), stride=2).input_gradient())]",
         "gradients",
-        {"input": 5, "window": 3, "stride": 2},
     ),
     Stop(
         "What an output sees",
@@ -148,14 +133,12 @@ STOPS = (
         "1, 2 and 4, see 3, 7 and 15.",
         "[jconv.receptive_field([jconv.Layer(3, dilation=2**i) for i in range(n)]).size for n in (1, 2, 3)]",
         "receptive",
-        {},
     ),
     Stop(
         "No entry is left out",
         "The dilations double, so every input of the square is seen, most of them along several ways.",
         "jconv.receptive_field([jconv.Layer(3), jconv.Layer(3, dilation=2), jconv.Layer(3, dilation=4)])",
         "coverage",
-        {},
     ),
     Stop(
         "What an output feels",
@@ -163,14 +146,12 @@ STOPS = (
         "decides.",
         "jconv.receptive_field([jconv.Layer(3)] * 8).size",
         "effective",
-        {},
     ),
     Stop(
         "Filters everyone knows",
         "Blur, sharpen, find edges: one kernel each, over a photograph.",
         "jconv.filters.sobel(axis=1)[..., 0, 0].tolist()",
         "filters",
-        {"pixels": 128},
     ),
     Stop(
         "Some kernels are products",
@@ -178,14 +159,12 @@ STOPS = (
         "says whether that may be done.",
         "round(float(jconv.separate(jnp.asarray(drawing.DISK)[..., None, None], 1)[1]), 3)",
         "separation",
-        {},
     ),
     Stop(
         "Where a network spends",
         "The first layers hold the most bytes, the last ones the most parameters; the pointwise ones multiply most.",
         "sum(jconv.cost((56, 56, 24), (1, 1, 24, 144)).multiplications for _ in range(1))",
         "budget",
-        {"network": "mobilenet_v2"},
     ),
     Stop(
         "Every way to compute it",
@@ -193,45 +172,39 @@ STOPS = (
         "problem: `auto` chooses.",
         "len(jconv.FORMULATIONS), max(float(abs(jconv.conv(x, k, padding='SAME', formulation=name) - y).max()) "
         "for name in jconv.FORMULATIONS) < 1e-4",
-        "gradients",
-        {},
+        "",
     ),
 )
 
 
 def main() -> None:
-    """Evaluate every line, draw every picture, and write the page."""
+    """Evaluate every line and write the page; the pictures are the gallery's."""
     x = jnp.asarray(images.photograph("photo", Path(), 16))
     k = jax.random.normal(jax.random.key(0), (3, 3, 3, 4))
     names = {"jconv": jconv, "jnp": jnp, "np": np, "drawing": drawing, "x": x, "k": k}
     names["y"] = jconv.conv(x, k, padding="SAME", formulation="direct")
+    drawn = {(line["layer"], line["formulation"]): line for line in jconv.lab.load(GALLERY)}
     parts = [INTRODUCTION]
     for number, stop in enumerate(STOPS, start=1):
         said = eval(stop.line, names)
         parts.append(f"## {number}. {stop.title}\n\n{stop.words}\n\n```python\n>>> {stop.line}\n{said}\n```\n")
-        if number < len(STOPS):
-            parts.append(_pictures(number, stop))
+        if stop.figure:
+            light, dark = (drawn[stop.figure, theme] for theme in ("light", "dark"))
+            alt = light["text"].replace('"', "'")
+            folder = "../gallery/run"
+            parts.append(
+                f'<picture><source media="(prefers-color-scheme: dark)" srcset="{folder}/{dark["picture"]}">'
+                f'<img src="{folder}/{light["picture"]}" alt="{alt}" width="600"></picture>\n'
+            )
     (HERE / "README.md").write_text("\n".join(parts), encoding="utf-8")
-
-
-def _pictures(number: int, stop: Stop) -> str:
-    picture = drawing.draw(stop.figure, stop.options, HERE)
-    suffix = "gif" if picture.frames > 1 else "svg"
-    files = {theme: f"pictures/{number:02d}-{stop.figure}.{theme}.{suffix}" for theme in ("light", "dark")}
-    for theme, file in files.items():
-        _ = picture.save(HERE / file, dark=theme == "dark", scale=1.5)
-    alt = picture.text.replace('"', "'")
-    return (
-        f'<picture><source media="(prefers-color-scheme: dark)" srcset="{files["dark"]}">'
-        f'<img src="{files["light"]}" alt="{alt}" width="600"></picture>\n'
-    )
 
 
 INTRODUCTION = """# A tour of a convolution
 
 **Question.** What is a convolution, from the sliding window to the matrix, the spectrum, the gradient and the network?
 
-**Command.** `python experiments/tour/tour.py` draws every picture, evaluates every line and writes this page.
+**Command.** `python experiments/gallery/gallery.py && python experiments/tour/tour.py` draws every picture, evaluates
+every line and writes this page.
 
 **Finding.** One idea after another, each with its picture, its line of jconv and what that line says. The pictures are
 drawn from the same `Geometry` that computes; `jconv draw --help` draws them with other numbers.

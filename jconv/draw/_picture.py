@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from jconv.errors import UnsupportedError
 
 FORMATS = (".svg", ".png", ".gif")
 PIXELS = 100  # per inch: a picture of six inches has 600
-COLOURS = 96  # of a GIF's frames
+COLOURS = 64  # of a GIF's frames
 
 
 class Theme(NamedTuple):
@@ -43,7 +44,7 @@ DARK = Theme(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Picture:
     """Something to see: save it, or leave it as the last line of a notebook's cell.
 
@@ -68,6 +69,10 @@ class Picture:
     size: tuple[float, float]
     frames: int = 1
     still: int = 0
+
+    def __repr__(self) -> str:
+        """What is seen."""
+        return f"Picture: {self.text}"
 
     def figure(self, frame: int | None = None, *, dark: bool = False) -> Figure:
         """Return one frame as matplotlib's figure.
@@ -123,7 +128,10 @@ class Picture:
             self._image(dark, frame, scale).save(buffer, "PNG", pnginfo=words, optimize=True)
         else:
             images = [self._image(dark, one, scale).convert("RGB") for one in range(self.frames)]
-            flat = [image.quantize(COLOURS, dither=Image.Dither.NONE) for image in images]
+            # One palette for all frames: then a frame holds only what changes.
+            palette = images[self.still].quantize(COLOURS, dither=Image.Dither.NONE)
+            _with_page(palette, images[0])
+            flat = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
             pause = [round(1000 * seconds)] * (len(flat) - 1) + [round(2000 * seconds)]
             comment = self.text.encode("ascii", "replace")[:255]
             flat[0].save(buffer, "GIF", save_all=True, append_images=flat[1:], duration=pause, loop=0, comment=comment)
@@ -142,7 +150,7 @@ class Picture:
         figure = self.figure(frame, dark=dark)
         with mpl.rc_context(_settings(DARK if dark else LIGHT)):
             figure.savefig(buffer, format="svg", facecolor=figure.get_facecolor(), metadata={"Date": None})
-        text = buffer.getvalue()
+        text = re.sub(r"(\d+\.\d\d)\d+", r"\1", buffer.getvalue())  # a hundredth of a point is not seen
         start = text.index("<svg ")
         label = html.escape(self.text)
         opened = text[start:].replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
@@ -154,6 +162,15 @@ class Picture:
         data = self._bytes(suffix, dark=False, frame=None, seconds=0.7, scale=1)
         source = f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
         return f'<img src="{source}" alt="{html.escape(self.text)}" style="max-width: 100%">'
+
+
+def _with_page(palette: Image.Image, picture: Image.Image) -> None:
+    """Give the page its own colour again, which a palette's nearest may miss by a little."""
+    corner = palette.getpixel((0, 0))
+    colours = palette.getpalette()
+    assert isinstance(corner, int) and colours is not None
+    colours[3 * corner : 3 * corner + 3] = picture.getpixel((0, 0))  # pyright: ignore[reportCallIssue, reportArgumentType]
+    palette.putpalette(colours)
 
 
 def _settings(theme: Theme) -> dict[Any, Any]:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from jconv._compat import PLATFORMS, apply_primitive, may_call, to_varying, varying_axes
+from jconv._compat import PLATFORMS, Program, apply_primitive, program, to_varying, varying_axes
 from jconv.formulations._base import accumulator
 from jconv.formulations._xla import xla_conv
 from jconv.geometry import Geometry
@@ -32,9 +32,9 @@ class Compute(Protocol):
         precision: Any,
         dtype: Any,
         platform: str,
-        calls: bool,
+        program: Program,
     ) -> jax.Array:
-        """Return `[N, *P, G·o]` in `dtype`; `calls` is whether the program may call a library of its device."""
+        """Return `[N, *P, G·o]` in `dtype`; `program` is what the lowered program may hold."""
         ...
 
 
@@ -75,7 +75,7 @@ def closed(name: str, compute: Compute) -> Bind:
 
     def lowering(platform: str) -> Any:
         def lower(ctx: Any, *operands: Any, **params: Any) -> Any:
-            run = functools.partial(unless_empty, platform=platform, calls=may_call(ctx))
+            run = functools.partial(unless_empty, platform=platform, program=program(ctx))
             return mlir.lower_fun(run, multiple_results=False)(ctx, *operands, **params)
 
         return lower

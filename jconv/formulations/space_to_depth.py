@@ -4,7 +4,8 @@
                                                                         K[τ, (ρ, c), o] = kernel[s·τ + ρ, c, o]
 
 Where the stride is the window, as of patch embeddings, one matrix product is left. A stem of three channels gets twelve
-and an even window. Dilation and input dilation are written out as zeros first.
+and an even window. Dilation and input dilation are written out as zeros first. An inf or NaN spreads over the outputs
+of the window rounded up: its new taps are zeros.
 Cost: the direct multiplications, of the window rounded up to whole strides; the input and the kernel once more.
 Reference: Shi et al., Is the deconvolution layer the same as a convolutional layer?, 2016,
 https://arxiv.org/abs/1609.07009.
@@ -85,5 +86,5 @@ def _cost(problem: Problem) -> Cost:
 
 
 SPACE_TO_DEPTH = Formulation(
-    "space_to_depth", "fold blocks of the stride into channels", conv_space_to_depth, open_sizes, _cost
+    "space_to_depth", "fold blocks of the stride into channels", conv_space_to_depth, open_sizes, _cost, local=False
 )

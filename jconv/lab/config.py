@@ -284,6 +284,7 @@ class Gallery(Experiment):
     themes: Annotated[list[Literal["light", "dark"]], Field(min_length=1)] = ["light", "dark"]
     format: Annotated[Literal["svg", "png"], Field(description="Of figures that stand still; others are GIFs.")] = "svg"
     seconds: Annotated[float, Field(ge=0.02, le=60, description="How long a GIF shows a step.")] = 0.7
+    scale: Annotated[float, Field(ge=0.5, le=8, description="Pixels of a PNG or GIF to each of a screen's.")] = 1.0
 
 
 KINDS: dict[str, type[Experiment]] = {

@@ -8,19 +8,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from jconv._compat import Setting, keeps_programs
+from jconv._compat import Program, Setting, keeps_programs
 from jconv.costs import Problem
 from jconv.formulations import FORMULATIONS
-from jconv.formulations._base import open_sizes
 from jconv.selection import _file
 from jconv.selection._file import Kept
 from jconv.selection._library import called
-from jconv.selection._rules import rule
+from jconv.selection._rules import open_problem, rule
 
 MOST_BYTES = 2**26
 """No formulation is taken unasked that keeps more than 64 MiB and four times the arrays between input and output."""
 
-NO_CALL = "a program that is exported, kept on disk (jax_compilation_cache_dir) or cut into parts calls no library"
+NO_CALL = "a program that is exported or kept on disk (jax_compilation_cache_dir) calls no library"
 
 compute_again = Setting(None)
 """Under another value every program is lowered again, and so chooses again."""
@@ -37,13 +36,12 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(problem: Problem, calls: bool | None = None) -> Choice:
+def choose(problem: Problem, program: Program | None = None) -> Choice:
     """Return the formulation that `auto` takes for a problem.
 
     Args:
         problem: The convolution, as it is lowered: after differentiation and batching.
-        calls: Whether the program may call a library of the device: none may that is exported, kept on disk or cut into
-            parts. By default what a program of this process may.
+        program: What the program may hold that it is lowered in; by default one of this process, on one device.
 
     Returns:
         The formulation's name and why.
@@ -54,11 +52,12 @@ def choose(problem: Problem, calls: bool | None = None) -> Choice:
         >>> choose(Problem(geometry, 1, 64, 64, platform="cpu")).formulation
         'shifts'
     """
-    if calls is None:
-        calls = not keeps_programs()
+    program = program or Program(whole=True, calls=not keeps_programs())
+    if not program.whole:
+        return Choice("direct", "the default: XLA cuts the program into parts, and knows how to cut its own")
     obstacles = []
     for name, reason in _candidates(problem):
-        if FORMULATIONS[name].calls_library and not calls:
+        if FORMULATIONS[name].calls_library and not program.calls:
             obstacle = NO_CALL
         else:
             obstacle = FORMULATIONS[name].unsupported(problem) or too_much(name, problem)
@@ -70,7 +69,7 @@ def choose(problem: Problem, calls: bool | None = None) -> Choice:
 
 
 def _candidates(problem: Problem) -> Iterator[tuple[str, str]]:
-    for table in () if _open(problem) else (_loaded, _known()):
+    for table in () if open_problem(problem) else (_loaded, _known()):
         if problem in table:
             yield table[problem].formulation, table[problem].reason
     if why := called(problem):
@@ -81,18 +80,13 @@ def _candidates(problem: Problem) -> Iterator[tuple[str, str]]:
 
 def too_much(name: str, problem: Problem) -> str | None:
     """Return why a formulation would take too much memory, or None."""
-    if _open(problem):
+    if open_problem(problem):
         return None
     cost = FORMULATIONS[name].cost(problem)
     arrays = (cost.input_elements + cost.kernel_elements + cost.output_elements) * problem.itemsize
     if name == "direct" or cost.intermediate_bytes <= MOST_BYTES + 4 * arrays:
         return None
     return f"it would keep {cost.intermediate_bytes / 2**20:,.0f} MiB between input and output"
-
-
-def _open(problem: Problem) -> bool:
-    """Whether `jax.export` leaves a size open: then nothing can be looked up or counted."""
-    return open_sizes(problem) is not None or not isinstance(problem.batch, int)
 
 
 def _known() -> dict[Problem, Kept]:
@@ -171,9 +165,9 @@ def watch() -> Iterator[dict[Problem, Choice]]:
         _watchers.seen = before
 
 
-def taken(problem: Problem, calls: bool) -> str:
+def taken(problem: Problem, program: Program) -> str:
     """Choose for a convolution that is being lowered, and tell who watches."""
-    choice = choose(problem, calls)
+    choice = choose(problem, program)
     if getattr(_watchers, "seen", None) is not None:
         _watchers.seen[problem] = choice
     return choice.formulation

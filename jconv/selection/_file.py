@@ -109,7 +109,8 @@ def append(file: Path, choices: Iterable[Kept]) -> None:
         choices: What to add.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(json.dumps(_encode(choice), ensure_ascii=False) + "\n" for choice in choices).encode()
+    lines = "".join(json.dumps(_encode(choice), ensure_ascii=False) + "\n" for choice in choices)
+    text = lines.encode("utf-8", "backslashreplace")  # half a character is written as JSON escapes it
     with file.open("ab+") as opened:
         _lock(opened)
         if opened.tell() and _last_byte(opened) != b"\n":

@@ -5,10 +5,9 @@ which are one matrix product already.
 """
 
 from jconv.costs import Problem
-from jconv.formulations._base import open_sizes
 from jconv.formulations._xla import unpadded
 from jconv.formulations.winograd import WINOGRAD
-from jconv.selection._rules import by_kernel, in_columns, in_tiles
+from jconv.selection._rules import by_kernel, in_columns, in_tiles, open_problem
 
 BATCH = 16  # images, or half as many channels per group, at least, of a gradient whose groups have several outputs
 WIDE = 16  # outputs of one group, at most, of a series' gradient: more fill XLA's products
@@ -23,9 +22,7 @@ WORK_SMALL_WINDOW, WORK_WINDOW = 2**21, 2**19  # the same, of one channel per gr
 
 def called(problem: Problem) -> str | None:
     """Return why a problem is given to oneDNN, or None where a program is as fast."""
-    if problem.platform != "cpu" or open_sizes(problem):
-        return None
-    if in_columns(problem):
+    if problem.platform != "cpu" or open_problem(problem) or in_columns(problem):
         return None
     g = problem.geometry
     depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups

@@ -43,7 +43,7 @@ def rule(problem: Problem) -> tuple[str, str] | None:
         return None
     g = problem.geometry
     depth = problem.in_channels // g.groups
-    if open_sizes(problem):
+    if open_problem(problem):
         one_channel = g.groups > 1 and depth == 1 and problem.taps <= UNROLLED_TAPS
         return ("shifts", "one channel per group: each tap is elementwise") if one_channel else None
     if by_kernel(problem):
@@ -103,6 +103,12 @@ def _few_channels(problem: Problem) -> bool:
     return width <= WIDTH or len(g.window) == 3 or (width > 32 and problem.taps <= 9)
 
 
+def open_problem(problem: Problem) -> bool:
+    """Whether `jax.export` leaves a size open: then nothing can be looked up or counted."""
+    sizes = (problem.batch, problem.in_channels, problem.out_channels, problem.geometry.groups)
+    return open_sizes(problem) is not None or not all(isinstance(size, int) for size in sizes)
+
+
 def by_kernel(problem: Problem) -> bool:
     """Whether it looks like a kernel's gradient: few positions and many taps."""
     return problem.positions <= FEW and problem.taps > problem.positions
@@ -135,7 +141,7 @@ def in_columns(problem: Problem) -> bool:
     """Whether one product per input entry pays: for zeros between the inputs, or few outputs."""
     g = problem.geometry
     depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
-    if open_sizes(problem) or max(g.stride) > 1 or depth < 8 or by_kernel(problem):
+    if open_problem(problem) or max(g.stride) > 1 or depth < 8 or by_kernel(problem):
         return False
     if COL2IM.cost(problem).intermediate_bytes > COLUMN_BYTES:
         return False

@@ -30,5 +30,10 @@ def prepare(wall: Wall, contender: str) -> Prepared:
     picture = drawing.draw(problem.entry.figure, problem.entry.options, source)
     suffix = ".gif" if picture.frames > 1 and not problem.entry.still else f".{problem.settings.format}"
     file = f"{record.PICTURES}/{record.file_stem(problem.layer)}.{contender}{suffix}"
-    picture.save(folder / file, dark=contender == "dark", seconds=problem.settings.seconds)
+    picture.save(
+        folder / file,
+        dark=contender == "dark",
+        seconds=problem.settings.seconds,
+        scale=problem.settings.scale,
+    )
     return Prepared({"text": picture.text, "picture": file, "frames": picture.frames})
