@@ -84,6 +84,22 @@ def test_an_overhang_pads_what_has_no_padding():
     assert "pad = [[1, 1], [1, 1]]" in text(padding=1)
 
 
+def test_on_a_tpu_small_depthwise_windows_are_shifts():
+    """What the compiler's study says; the kernel's gradient stays XLA's own."""
+    x, kernel = shaped(8, 28, 28, 192), shaped(3, 3, 1, 192)
+    explanation = jconv.explain(x, kernel, padding=1, groups=192, platform="tpu")
+    assert (explanation.formulation, "compiler" in explanation.reason) == ("shifts", True)
+    for other in ({"stride": 2}, {"dilation": 2}):
+        assert jconv.explain(x, kernel, padding=1, groups=192, platform="tpu", **other).formulation == "direct"
+    assert jconv.explain(x, kernel, padding=1, groups=192, platform="cuda").formulation == "direct"
+
+    def gradients(x, kernel):
+        return jax.grad(lambda x, kernel: jconv.conv(x, kernel, padding=1, groups=192).sum(), (0, 1))(x, kernel)
+
+    text = export.export(jax.jit(gradients), platforms=["tpu"])(x, kernel).mlir_module()
+    assert text.count("stablehlo.convolution") == 1
+
+
 def test_a_grouped_kernels_gradient_is_written_as_lax_writes_it_off_the_cpu():
     """Groups of the batch, which the compilers of accelerators know, and not of the channels."""
 
@@ -141,10 +157,10 @@ def test_what_xla_cuts_into_parts_keeps_its_own_convolution():
     mesh = jax.make_mesh((4, 2), ("a", "b"), axis_types=(AxisType.Auto,) * 2)
     x = jax.device_put(jnp.ones((8, 8, 8, 16)), NamedSharding(mesh, P(None, "a")))
 
-    def gradient(kernel):
+    def gradient(x, kernel):
         return jax.grad(lambda kernel: jconv.conv(x, kernel, input_dilation=2, groups=2, padding=1).sum())(kernel)
 
-    text = jax.jit(gradient).lower(jnp.ones((3, 3, 8, 8))).as_text()
+    text = jax.jit(gradient).lower(x, jnp.ones((3, 3, 8, 8))).as_text()
     assert text.count("stablehlo.convolution") == 1  # phases would be four
 
 

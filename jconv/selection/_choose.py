@@ -64,7 +64,7 @@ def choose(problem: Problem, program: Program | None = None) -> Choice:
         if not obstacle:
             return Choice(name, reason)
         obstacles.append(f"{name} cannot: {obstacle}")
-    default = f"no rule is measured on {problem.platform}" if problem.platform != "cpu" else "no rule applies"
+    default = "no rule applies" if problem.platform in ("cpu", "tpu") else f"no rule is measured on {problem.platform}"
     return Choice("direct", f"the default: {'; '.join(obstacles) or default}")
 
 

@@ -39,6 +39,8 @@ DEEP = 128  # channels of an image with zeros in between, at least: with fewer t
 
 def rule(problem: Problem) -> tuple[str, str] | None:
     """Return a formulation for a problem and why, or None where no rule applies."""
+    if problem.platform == "tpu":
+        return _on_tpu(problem)
     if problem.platform != "cpu":
         return None
     g = problem.geometry
@@ -68,6 +70,16 @@ def rule(problem: Problem) -> tuple[str, str] | None:
     if g.groups == 1 and max(g.input_dilation) == 1:
         return _dense(problem)
     return None
+
+
+def _on_tpu(problem: Problem) -> tuple[str, str] | None:
+    """By the TPU's compiler alone, v5e and v6e (`experiments/tpu`): nothing was timed there."""
+    g = problem.geometry
+    steps = max(*g.stride, *g.dilation, *g.input_dilation)
+    depthwise = 1 < g.groups == problem.in_channels == problem.out_channels
+    if open_problem(problem) or not depthwise or steps > 1 or len(g.window) != 2 or not 1 < problem.taps <= 9:
+        return None
+    return "shifts", "a small depthwise window: by the compiler's count it moves half the bytes or less"
 
 
 def _dense(problem: Problem) -> tuple[str, str] | None:
