@@ -26,7 +26,7 @@ def _compute(
     problem = problem_of(x, kernel, geometry, platform)
     name = taken(problem, program)
     if name == "direct" and platform != "cpu" and geometry.groups > 1 and problem.taps > problem.positions:
-        # A grouped kernel's gradient as lax writes it: the TPU's compiler moves many times the bytes otherwise.
+        # A grouped kernel's gradient as lax writes it, which is the form that the compilers of accelerators know.
         settings: Any = {"precision": precision, "preferred_element_type": dtype, "batch_groups": True}
         return xla_conv(x, kernel, geometry, **settings)
     return FORMULATIONS[name].apply(x, kernel, geometry, precision=precision, preferred_element_type=dtype)

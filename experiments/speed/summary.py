@@ -109,7 +109,7 @@ def speedup(ratios: Iterable[float]) -> str:
 
 def row(name: str, lines: list[Line]) -> str:
     """Return a row of the table."""
-    cells = [name]
+    cells = [name.removesuffix("-1").removesuffix("-8")]
     for transform in TRANSFORMS:
         own = [line for line in lines if line["transform"] == transform]
         cells += [str(len(own)), speedup(line["ratio"]["median"] for line in own)]

@@ -163,7 +163,7 @@ STOPS = (
     Stop(
         "Where a network spends",
         "The first layers hold the most bytes, the last ones the most parameters; the pointwise ones multiply most.",
-        "sum(jconv.cost((56, 56, 24), (1, 1, 24, 144)).multiplications for _ in range(1))",
+        "jconv.cost((56, 56, 24), (1, 1, 24, 144)).multiplications",
         "budget",
     ),
     Stop(

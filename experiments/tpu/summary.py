@@ -1,4 +1,4 @@
-"""What the TPU's compiler counts, per kind of layer: python experiments/tpu/summary.py > experiments/tpu/summary.txt."""
+"""What the TPU's compiler counts, for each kind of layer: the tables of README.md, printed."""
 
 import math
 from collections import defaultdict
@@ -8,7 +8,7 @@ from jconv.costs import parse_problem
 from jconv.lab import record
 
 HERE = Path(__file__).parent
-OTHERS = ("shifts", "patches")
+OTHERS = ("shifts", "patches", "auto")
 
 
 def kind(line: dict) -> str:
@@ -45,7 +45,7 @@ def main() -> None:
                 found[key][folder.name, line["problem"]][line["formulation"]] = line
     for (target, transform), problems in sorted(found.items()):
         print(f"## {target}, {transform}, bfloat16, batch 8\n")
-        print("Bytes moved and temporary memory, as the compiler counts them, over direct's; geometric means.\n")
+        print("Bytes moved, as the compiler counts them, over direct's; geometric means.\n")
         print("| layers | | " + " | ".join(f"{name} bytes" for name in OTHERS) + " | layers where it moves fewer |")
         print("| --- | --- | " + " | ".join("---" for _ in OTHERS) + " | --- |")
         kinds: dict = defaultdict(list)
