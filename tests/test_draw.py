@@ -161,6 +161,19 @@ def test_a_circulant_matrix_goes_around():
     assert text.endswith("Rows: 2301; 1230; 0123; 3012.")
 
 
+def test_blocks_are_as_wide_as_a_row_of_the_input_and_as_high_as_one_of_the_output():
+    figure = draw.matrix((4, 5), (2, 3), transposed=True).figure()
+    lines = [
+        np.asarray(collection.get_segments())
+        for collection in figure.axes[0].collections
+        if collection.get_linewidth()[0] == 0.8  # pyright: ignore[reportAttributeAccessIssue, reportIndexIssue]
+    ]
+    heavy = np.concatenate(lines)
+    across = [line for line in heavy if line[0, 1] == line[1, 1]]
+    assert len(across) == (3 + 1) + (4 + 1)  # the rows of the output, then of the input
+    assert len(heavy) - len(across) == (4 + 1) + (3 + 1)
+
+
 def test_patches_and_product_are_the_librarys():
     figure = last(draw.products(4, 3, out_channels=2))
     x = np.random.default_rng(1).integers(1, 10, (4, 4, 1)).astype(np.float32)

@@ -17,6 +17,7 @@ from jconv._matrices import circulant_matrix, patches, toeplitz_matrix
 from jconv.draw._picture import Picture, Theme, tint
 from jconv.draw._stage import LEAST, MARGIN, WIDTH, Stage, number, sizes
 from jconv.errors import UnsupportedError, suggestion
+from jconv.geometry import conv_geometry
 
 KINDS = ("toeplitz", "sparse", "circulant")
 MOST = 144  # rows or columns
@@ -76,8 +77,11 @@ def matrix(
             raise UnsupportedError(f"draw: a circulant matrix must have stride 1; got stride={stride}. Leave it out.")
         place = "SAME" if padding == "VALID" else padding
         cells = circulant_matrix(jnp.asarray(numbered), size, padding=place, dilation=dilation)
+        outputs = size
     else:
-        cells = toeplitz_matrix(jnp.asarray(numbered), size, stride=stride, padding=padding, dilation=dilation)
+        arguments = {"stride": stride, "padding": padding, "dilation": dilation}
+        outputs = conv_geometry((*size, 1), numbered.shape, caller="draw", **arguments).output_size
+        cells = toeplitz_matrix(jnp.asarray(numbered), size, **arguments)
     cells = np.asarray(cells).astype(int)
     if max(cells.shape) > MOST:
         raise UnsupportedError(f"draw: a matrix must have at most {MOST} rows; got {len(cells)}. Pad less.")
@@ -106,7 +110,9 @@ def matrix(
         _key(stage, key, colours, name)
         left = 0.0
         for values, equation, out, into in shown:
-            _matrix(stage, values, colours, left, head, equation, out, into, size if count == 2 else (), kind)
+            rows, columns = (outputs, size) if values is cells else (size, outputs)
+            blocks = (rows[1], columns[1]) if count == 2 else ()
+            _matrix(stage, values, colours, left, head, equation, out, into, blocks, kind)
             left += values.shape[1] + 4
 
     return Picture(draw, text, (WIDTH, height))
@@ -163,6 +169,8 @@ def _matrix(
         for step in range(columns + 1):
             stage.axes.vlines(start + step, top, top + rows, color=theme.line, linewidth=0.3)
     if blocks:
+        for step in range(0, rows + 1, blocks[0]):
+            stage.axes.hlines(top + step, start, start + columns, color=theme.quiet, linewidth=0.8)
         for step in range(0, columns + 1, blocks[1]):
             stage.axes.vlines(start + step, top, top + rows, color=theme.quiet, linewidth=0.8)
     if max(rows, columns) <= MOST_WRITTEN and 0.5 * points >= LEAST:
