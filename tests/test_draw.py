@@ -27,7 +27,8 @@ ROWS = {
 }
 SMALL = {
     "arithmetic": {}, "flip": {"samples": 3}, "volumes": {}, "products": {}, "matrix": {}, "spectrum": {"size": 4},
-    "gradients": {}, "receptive": {}, "coverage": {}, "effective": {"layers": [{"window": 3}], "networks": 2},
+    "gradients": {"input": 3, "window": 2}, "receptive": {}, "coverage": {},
+    "effective": {"layers": [{"window": 3}], "networks": 2},
     "checkerboard": {"picture": "photo", "pixels": 8}, "filters": {"pixels": 16}, "separation": {},
     "budget": {"network": "dcgan"},
 }  # fmt: skip
@@ -164,7 +165,7 @@ def test_a_circulant_matrix_goes_around():
 def test_blocks_are_as_wide_as_a_row_of_the_input_and_as_high_as_one_of_the_output():
     figure = draw.matrix((4, 5), (2, 3), transposed=True).figure()
     lines = [
-        np.asarray(collection.get_segments())
+        np.asarray(collection.get_segments())  # pyright: ignore[reportAttributeAccessIssue]
         for collection in figure.axes[0].collections
         if collection.get_linewidth()[0] == 0.8  # pyright: ignore[reportAttributeAccessIssue, reportIndexIssue]
     ]

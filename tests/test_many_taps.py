@@ -34,7 +34,22 @@ def test_large_windows(name, groups):
     np.testing.assert_array_equal(clean(name, got[1]), dk)
 
 
-@pytest.mark.parametrize("name", ["sliding", "shifts", "patches"])
+def test_columns_between_zeros_are_added_in_turn():
+    """Input dilation leaves some block of the window short; an inf stays where its windows are."""
+    arguments = {"input_dilation": (2, 3), "padding": ((8, 8), (30, 40)), "dilation": (1, 2)}
+    x, kernel = draw((2, 5, 7, 2), (21, 41, 2, 3))
+    y = jconv.conv(x, kernel, formulation="col2im", **arguments)
+    np.testing.assert_array_equal(y, reference.conv(np.asarray(x), np.asarray(kernel), **arguments))
+    poisoned = np.isfinite(
+        jconv.conv(x.at[0, 4, 0, 0].set(jnp.inf), jnp.abs(kernel) + 1, formulation="col2im", **arguments)
+    )
+    wanted = np.isfinite(
+        jconv.conv(x.at[0, 4, 0, 0].set(jnp.inf), jnp.abs(kernel) + 1, formulation="shifts", **arguments)
+    )
+    np.testing.assert_array_equal(poisoned, wanted)
+
+
+@pytest.mark.parametrize("name", ["sliding", "shifts", "patches", "col2im"])
 def test_the_program_does_not_grow(name):
     def lines(taps):
         x, kernel = draw((1, 4000, 1), (taps, 1, 1))

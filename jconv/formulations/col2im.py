@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jconv.costs import Cost, Problem, direct_cost
-from jconv.formulations._base import Formulation, accumulator, open_sizes, product
+from jconv.formulations._base import UNROLLED_TAPS, Formulation, accumulator, open_sizes, product
 from jconv.geometry import Geometry
 
 
@@ -35,13 +35,8 @@ def conv_col2im(
     holes = [(0, 0, d - 1) for d in geometry.dilation]
     columns = lax.pad(columns, jnp.zeros((), dtype), [*[(0, 0, 0)] * (axes + 1), *holes, (0, 0, 0)])
 
-    total = jnp.zeros((), dtype)
-    for block in itertools.product(*map(range, blocks)):
-        place = tuple(slice(m * e, (m + 1) * e) for m, e in zip(block, geometry.input_dilation, strict=True))
-        fallen = columns[(slice(None),) * (axes + 1) + place]
-        space = [(m, count - 1 - m) for m, count in zip(block, blocks, strict=True)]
-        rest = [(0, e - have) for e, have in zip(geometry.input_dilation, fallen.shape[1 + axes : -1], strict=True)]
-        total += jnp.pad(fallen, [(0, 0), *space, *rest, (0, 0)])
+    add = _added if math.prod(blocks) <= UNROLLED_TAPS else _added_in_turn
+    total = add(columns, blocks, geometry.input_dilation)
     woven = [1 + axis + step * axes for axis in range(axes) for step in (0, 1)]  # [N, *(L + m − 1), *e, G·o]
     total = total.transpose(0, *woven, 2 * axes + 1)
     total = total.reshape(
@@ -59,6 +54,41 @@ def _columns(x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: 
     z = product(x[..., None, :], matrix, groups, precision=precision, preferred_element_type=dtype)
     z = z.reshape(*x.shape[:-1], groups, *window, out // groups)
     return jnp.moveaxis(z, axes + 1, -2).reshape(*x.shape[:-1], *window, out)
+
+
+def _added(columns: jax.Array, blocks: list[int], dilation: tuple[int, ...]) -> jax.Array:
+    """Add the blocks of the window, `[N, *L, *K, G·o] → [N, *(L + m − 1), *e, G·o]`, each m inputs further on."""
+    axes, total = len(blocks), jnp.zeros((), columns.dtype)
+    for block in itertools.product(*map(range, blocks)):
+        place = tuple(slice(m * e, (m + 1) * e) for m, e in zip(block, dilation, strict=True))
+        fallen = columns[(slice(None),) * (axes + 1) + place]
+        space = [(m, count - 1 - m) for m, count in zip(block, blocks, strict=True)]
+        rest = [(0, e - have) for e, have in zip(dilation, fallen.shape[1 + axes : -1], strict=True)]
+        total += jnp.pad(fallen, [(0, 0), *space, *rest, (0, 0)])
+    return total
+
+
+def _added_in_turn(columns: jax.Array, blocks: list[int], dilation: tuple[int, ...]) -> jax.Array:
+    """Do as `_added` in a loop: many blocks would make a program that compiles for minutes."""
+    axes = len(blocks)
+    batch, *size, out = columns.shape[: axes + 1] + columns.shape[-1:]
+    rest = [(0, m * e - k) for m, e, k in zip(blocks, dilation, columns.shape[1 + axes : -1], strict=True)]
+    columns = jnp.pad(columns, [(0, 0)] * (axes + 1) + [*rest, (0, 0)])
+    apart = [part for pair in zip(blocks, dilation, strict=True) for part in pair]
+    columns = columns.reshape(batch, *size, *apart, out)
+    columns = jnp.moveaxis(columns, range(1 + axes, 1 + 3 * axes, 2), range(axes))
+    columns = columns.reshape(-1, batch, *size, *dilation, out)
+    starts = jnp.asarray(list(itertools.product(*map(range, blocks))), jnp.int32)
+
+    def add(total: jax.Array, block: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        fallen, start = block
+        zero = jnp.zeros((), start.dtype)
+        begin = (zero, *(start[axis] for axis in range(axes)), *(zero for _ in range(axes + 1)))
+        reached = lax.dynamic_slice(total, begin, fallen.shape) + fallen
+        return lax.dynamic_update_slice(total, reached, begin), None
+
+    first = jnp.pad(columns[0], [(0, 0), *((0, m - 1) for m in blocks), *[(0, 0)] * (axes + 1)])
+    return lax.scan(add, first, (columns[1:], starts[1:]))[0]
 
 
 def _asked_for(full: jax.Array, geometry: Geometry) -> jax.Array:
