@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -130,7 +131,7 @@ def test_the_compiler_is_asked(tmp_path):
 
 @needs_libtpu
 def test_the_compilers_reason_is_recorded(tmp_path):
-    """A patch matrix of 32 GiB does not fit a chip's memory."""
+    """A patch matrix of terabytes does not fit a chip's memory."""
     config = {
         "schema_version": 1, "kind": "aot", "name": "large", "formulations": ["patches"], "dtypes": ["float32"],
         "transforms": ["forward"], "batch": 128,
@@ -139,9 +140,9 @@ def test_the_compilers_reason_is_recorded(tmp_path):
     program = f"import jconv; jconv.lab.run({config!r}, out={str(tmp_path / 'run')!r})"
     child = subprocess.run(
         [sys.executable, "-c", program], cwd=Path(jconv.__file__).parents[1], capture_output=True, text=True,
-        env={**__import__("os").environ, "JAX_PLATFORMS": "cpu"}, timeout=300,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"}, timeout=300,
     )  # fmt: skip
     assert child.returncode == 0, child.stderr
     (line,) = [json.loads(line) for line in (tmp_path / "run" / "results.jsonl").read_text().splitlines()]
-    assert line["status"] in ("out_of_memory", "failed", "ok")
-    assert line["status"] == "ok" or line["reason"]
+    assert line["status"] == "out_of_memory"
+    assert "exceeds available HBM" in line["reason"]

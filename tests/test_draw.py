@@ -302,6 +302,8 @@ def test_a_gif_has_a_frame_for_each_step(tmp_path):
         ("arithmetic", {"input": 3, "window": 5}, GeometryError, "window must fit the padded input"),
         ("arithmetic", {"input": [4, 4, 4], "window": 2}, UnsupportedError, "1 or 2 space axes; got 3"),
         ("arithmetic", {"input": 100}, UnsupportedError, "at most 40 to be seen; got an input of 100×100"),
+        ("arithmetic", {"axes": "x"}, GeometryError, "axes must be an int, at least 1; got axes='x'"),
+        ("matrix", {"axes": [1, 2]}, GeometryError, "axes must be an int, at least 1"),
         ("arithmetic", {"input": "five"}, GeometryError, "input_size must be an int"),
         ("arithmetic", {"padding_mode": "mirror"}, GeometryError, "padding_mode must be one of"),
         ("arithmetic", {"groups": 9}, UnsupportedError, "at most 4"),
@@ -310,6 +312,7 @@ def test_a_gif_has_a_frame_for_each_step(tmp_path):
         ("matrix", {"kind": "hankel"}, UnsupportedError, "toeplitz, sparse, circulant; got 'hankel'"),
         ("matrix", {"input": 200}, UnsupportedError, "at most 144 columns"),
         ("receptive", {"layers": [{"windw": 3}]}, GeometryError, "with a window"),
+        ("receptive", {"layers": 3}, GeometryError, "must be a sequence of Layers; got 3"),
         ("receptive", {"layers": []}, GeometryError, "at least one"),
         ("budget", {"network": "resnet5"}, ConfigError, "resnet50"),
         ("filters", {"picture": "none.png"}, ConfigError, "an image file that exists"),
@@ -322,6 +325,12 @@ def test_a_gif_has_a_frame_for_each_step(tmp_path):
 def test_what_cannot_be_drawn_is_said(name, options, error, words):
     with pytest.raises(error, match=re.escape(words)):
         drawing.draw(name, options, Path())
+
+
+def test_a_step_that_is_none_is_said(tmp_path):
+    with pytest.raises(UnsupportedError, match=r"frame must be in 0 … 5; got 6"):
+        draw.flip(3).save(tmp_path / "a.svg", frame=6)
+    assert drawing.draw("checkerboard", {"pixels": 32}, Path()).frames == 1  # of a picture that is not drawn
 
 
 def test_a_wrong_suffix_is_said(tmp_path):

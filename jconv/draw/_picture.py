@@ -83,7 +83,12 @@ class Picture:
 
         Returns:
             The figure.
+
+        Raises:
+            UnsupportedError: If there is no such frame.
         """
+        if frame is not None and not 0 <= frame < self.frames:
+            raise UnsupportedError(f"draw: frame must be in 0 … {self.frames - 1}; got {frame}. Leave it out.")
         theme = DARK if dark else LIGHT
         with mpl.rc_context(_settings(theme)):
             figure = Figure(figsize=self.size, dpi=PIXELS, facecolor=theme.page)
@@ -106,7 +111,7 @@ class Picture:
             The file.
 
         Raises:
-            UnsupportedError: If the suffix is another.
+            UnsupportedError: If the suffix is another, or there is no such frame.
         """
         path = Path(path)
         if path.suffix.lower() not in FORMATS:

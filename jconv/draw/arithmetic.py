@@ -57,6 +57,7 @@ def arithmetic(
         Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016,
         https://arxiv.org/abs/1603.07285.
     """
+    axes = None if axes is None else one_int("draw", "axes", axes)
     named = axes_of(input_size, window, stride, padding, dilation, output_padding)
     count = named if named > 1 or (axes is None and _one_entry(input_size, window)) else axes or 2
     if not 1 <= count <= 2:

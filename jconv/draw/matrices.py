@@ -63,7 +63,8 @@ def matrix(
     """
     if kind not in KINDS:
         raise UnsupportedError(f"draw: kind must be one of {', '.join(KINDS)}; got {kind!r}.{suggestion(kind, KINDS)}")
-    count = max(axes_of(input_size, window, stride, padding, dilation), axes or 1)
+    least = 1 if axes is None else one_int("draw", "axes", axes)
+    count = max(axes_of(input_size, window, stride, padding, dilation), least)
     if count > 2:
         raise UnsupportedError(f"draw: a matrix must have 1 or 2 space axes; got {count}. Leave out an axis.")
     size, taps = (per_axis("draw", *pair, count) for pair in (("input_size", input_size), ("window", window)))

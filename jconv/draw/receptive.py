@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from jconv._arguments import one_int
+from jconv._arguments import entries_of, one_int
 from jconv._conv import conv
 from jconv.draw._picture import Picture, Theme, tint
 from jconv.draw._stage import MARGIN, WIDTH, Stage, number
@@ -232,8 +232,8 @@ def _gradient(stack: list[Layer]) -> Callable[[list[jax.Array]], jax.Array]:
 
 def _fields(layers: Layers) -> tuple[list[Layer], list[ReceptiveField]]:
     """Return the layers without padding, which moves a field and does not widen it, and the field after each."""
-    listed = list(layers)
-    receptive_field(listed)  # raises what is wrong
+    listed = entries_of(layers) or []
+    receptive_field(listed or layers)  # raises what is wrong
     stack = [Layer(**layer) if isinstance(layer, Mapping) else layer for layer in listed]  # pyright: ignore
     if not stack:
         raise GeometryError("draw: layers must be at least one; got none. Write [Layer(3)].")

@@ -167,8 +167,9 @@ def draw(figure: str, options: Mapping[str, Any], folder: Path) -> "Picture":
     given = {_RENAMED.get(name, name): _tuples(value) for name, value in options.items()}
     if figure in ("arithmetic", "matrix", "gradients"):
         given = {"input_size": 5, "window": 3} | given
+    pixels = given.pop("pixels", 96)
     if figure == "filters" or "picture" in given:
-        given["picture"] = _photograph(str(given.get("picture", "photo")), given.pop("pixels", 96), folder)
+        given["picture"] = _photograph(str(given.get("picture", "photo")), pixels, folder)
     if figure == "separation":
         given["kernel"] = _kernel(given.get("kernel", DISK))
     if figure == "budget":
