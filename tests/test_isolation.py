@@ -97,7 +97,8 @@ def test_a_hang_in_the_middle_of_the_rounds_keeps_the_samples(tmp_path):
     assert result.returncode == 1
 
 
-def test_a_killed_run_leaves_no_hanging_child(tmp_path):
+@pytest.mark.parametrize("wait", [0.2, 3.0], ids=["while it starts", "while it hangs"])
+def test_a_killed_run_leaves_no_hanging_child(tmp_path, wait):
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(HOSTILE)
     (tmp_path / "hostile.yaml").write_text(CONFIG.replace("seconds: 20", "seconds: 100"))
@@ -108,7 +109,7 @@ def test_a_killed_run_leaves_no_hanging_child(tmp_path):
         while not children and time.monotonic() < deadline:
             time.sleep(0.1)
             children = parent.children()
-        time.sleep(3)
+        time.sleep(wait)
         process.kill()
     assert children
     _, alive = psutil.wait_procs(children, timeout=20)

@@ -123,9 +123,8 @@ class Isolated:
         line = start(problem, contender)
         child = Child(self._limits)
         try:
-            answer = child.ask(
-                {"source": str(self._source), "folder": str(self._folder), "case": problem.case(contender)}
-            )
+            where = {"source": str(self._source), "folder": str(self._folder), "parent": os.getpid()}
+            answer = child.ask(where | {"case": problem.case(contender)})
         except Ended as ended:
             child.close()
             return Case(line | {"status": ended.status, "reason": ended.reason}, None)

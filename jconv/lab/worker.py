@@ -25,7 +25,6 @@ def _die_with(parent: int) -> None:
 
 def main() -> None:
     """Serve one case over standard input and output, until the input ends."""
-    threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
     # Whatever else writes to standard output, such as a C++ library, must not be taken for an answer.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     _ = os.dup2(2, 1)
@@ -35,6 +34,8 @@ def main() -> None:
         answers.flush()
 
     question = json.loads(sys.stdin.readline())
+    # The parent says who it is: asked here, a parent that died while this process started would go unnoticed.
+    threading.Thread(target=_die_with, args=(question["parent"],), daemon=True).start()
     folder, source = Path(question["folder"]), Path(question["source"])
     loaded = loading.load(folder / record.RESOLVED)._replace(folder=source)
     problems = plan.plan(loaded)
