@@ -174,10 +174,9 @@ def _in_words(problem: Problem) -> Iterator[str]:
     for formula in dict.fromkeys(formulas):
         places = [str(place) for place, one in enumerate(formulas) if one == formula]
         yield f"output size along axis {' and '.join(places)}: {formula}"
-    depth = problem.in_channels // g.groups
     window = "·".join(map(str, g.window))
-    yield f"parameters: {window}·{depth}·{problem.out_channels} = {cost.parameters:,}"
-    each = "·".join(map(str, (problem.batch, *g.output_size, *g.window, depth, problem.out_channels)))
+    yield f"parameters: {window}·{problem.depth}·{problem.out_channels} = {cost.parameters:,}"
+    each = "·".join(map(str, (problem.batch, *g.output_size, *g.window, problem.depth, problem.out_channels)))
     spared = cost.multiplications - cost.valid_multiplications
     rest = f", {spared:,} of them by zeros" if spared else ""
     yield f"multiplications: {each} = {cost.multiplications:,}{rest}"

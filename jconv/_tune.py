@@ -21,7 +21,7 @@ from jconv.errors import UnsupportedError
 from jconv.formulations import FORMULATIONS
 from jconv.formulations._base import accumulator
 from jconv.lowering import installed
-from jconv.selection import Choice, kept
+from jconv.selection import Choice, made_here
 
 MOST_WORK = 8
 """A formulation that multiplies more often than this many times the definition's count is not timed."""
@@ -69,7 +69,7 @@ class Choices(Mapping[Problem, Choice]):
         """
         beside = Path(f"{path}.new")
         beside.unlink(missing_ok=True)
-        selection.append(beside, [kept(problem, *choice) for problem, choice in self.items()])
+        selection.append(beside, [made_here(problem, *choice) for problem, choice in self.items()])
         _ = beside.replace(path)
 
 
@@ -152,16 +152,15 @@ def winner(problem: Problem, seconds: float) -> selection.Kept:
         if ratio.median < lowest and verdict(ratio, FLOOR) == "FASTER":
             best, lowest = name, ratio.median
             said = f"measured: {ratio.median:.3g} of XLA's time, 95 % in {ratio.low:.3g} to {ratio.high:.3g}"
-    return kept(problem, best, said)
+    return made_here(problem, best, said)
 
 
 def race(problem: Problem, seconds: float) -> dict[str, Samples]:
     """Time every candidate for a problem, on drawn operands; who computes other numbers than XLA is left out."""
     rng = np.random.default_rng(0)
-    depth = problem.in_channels // problem.geometry.groups
     shapes = (
         (problem.batch, *problem.geometry.input_size, problem.in_channels),
-        (*problem.geometry.window, depth, problem.out_channels),
+        (*problem.geometry.window, problem.depth, problem.out_channels),
     )
     x, kernel = (jnp.asarray(rng.integers(-4, 5, shape), problem.dtype) for shape in shapes)
     expected = program("direct", problem, x, kernel)()

@@ -59,6 +59,16 @@ class Problem:
         return np.dtype(self.dtype).itemsize
 
     @property
+    def depth(self) -> int:
+        """C_in/G, the input channels that one output channel sees."""
+        return self.in_channels // self.geometry.groups
+
+    @property
+    def width(self) -> int:
+        """C_out/G, the output channels of one group."""
+        return self.out_channels // self.geometry.groups
+
+    @property
     def taps(self) -> int:
         """Πk, the number of taps."""
         return math.prod(self.geometry.window)
@@ -169,8 +179,7 @@ def direct_cost(problem: Problem, bias: bool = False) -> Cost:
         >>> cost.multiplications, cost.additions
         (1769472, 1703936)
     """
-    g = problem.geometry
-    depth = problem.in_channels // g.groups
+    g, depth = problem.geometry, problem.depth
     x = problem.batch * math.prod(g.input_size) * problem.in_channels
     kernel = problem.taps * depth * problem.out_channels
     y = problem.batch * problem.positions * problem.out_channels

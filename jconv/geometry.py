@@ -58,10 +58,14 @@ class Geometry:
         return extents(self.window, self.dilation)
 
     @property
+    def span(self) -> tuple[int, ...]:
+        """s(P−1) + 1, the input steps from the first output position to the last, both counted."""
+        return tuple(s * (p - 1) + 1 for s, p in zip(self.stride, self.output_size, strict=True))
+
+    @property
     def padded_size(self) -> tuple[int, ...]:
         """s(P−1) + K, the size of the dilated, padded input that the windows cover exactly."""
-        strides = zip(self.stride, self.output_size, self.extent, strict=True)
-        return tuple(s * (p - 1) + extent for s, p, extent in strides)
+        return tuple(span - 1 + extent for span, extent in zip(self.span, self.extent, strict=True))
 
     @property
     def high(self) -> tuple[int, ...]:

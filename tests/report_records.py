@@ -212,6 +212,26 @@ def arithmetic() -> list[Line]:
     return lines
 
 
+def ahead() -> list[Line]:
+    """Return what a compiler says: two sizes of one layer, a figure that is missing, a failure, a refusal."""
+    facts = ("error", "tolerance", "max_ulps", "rms_ulps", "relative", "checked_against", "lower_s", "compile_s")
+    facts += ("first_s", "peak_bytes", "samples_s", "stopped", "seconds", "again_ratio", "ratio", "verdict")
+    about: Line = {"target": "v5e", "dtype": "bfloat16", "temp_bytes": 0, **dict.fromkeys(facts)}
+    problem = "conv1/n8_i8x8c4_k3x3o2_s1x1_p1:1x1:1_d1x1_g1_bfloat16_zeros/forward"
+
+    def large(formulation: str, **more: Any) -> Line:
+        return line("conv1", formulation, **about, problem=problem, case=f"{problem}/{formulation}") | more
+
+    return [
+        line("conv1", "direct", compiler_bytes=4 * 2.0**20, compiler_estimate_s=2e-6, **about),
+        line("conv1", "shifts", compiler_bytes=2 * 2.0**20, **about),
+        large("direct", compiler_bytes=32 * 2.0**20),
+        large("shifts"),
+        large("patches", status="out_of_memory", reason="exceeds HBM"),
+        large("onednn", status="unsupported", reason="onednn: got platform tpu"),
+    ]
+
+
 KINDS = {
     "timing": timing,
     "wrong": wrong,
@@ -220,6 +240,7 @@ KINDS = {
     "growing": growing,
     "training": training,
     "arithmetic": arithmetic,
+    "ahead": ahead,
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import jconv
 from jconv.errors import ConfigError
-from jconv.lab import experiment, summary
+from jconv.lab import compiled, experiment
 from jconv.lab.kinds.aot import said
 from tests.commands import jconv as command
 
@@ -30,17 +30,17 @@ layers:
 """
 
 
-def compiled(memory, costs):
+def program(memory, costs):
     return SimpleNamespace(memory_analysis=lambda: memory, cost_analysis=lambda: costs)
 
 
 def test_a_negative_or_missing_figure_is_left_out():
     memory = SimpleNamespace(temp_size_in_bytes=5, argument_size_in_bytes=-1, output_size_in_bytes=2)
-    line = said(compiled(memory, {"flops": -1.0, "bytes accessed": 7.0, "optimal_seconds": -0.998}))
+    line = said(program(memory, {"flops": -1.0, "bytes accessed": 7.0, "optimal_seconds": -0.998}))
     assert line == {"temp_bytes": 5, "output_bytes": 2, "compiler_bytes": 7.0}
-    assert said(compiled(None, None)) == {}
+    assert said(program(None, None)) == {}
     whole = SimpleNamespace(temp_size_in_bytes=5, argument_size_in_bytes=1, output_size_in_bytes=2)
-    assert said(compiled(whole, {"optimal_seconds": 1e-6})) == {
+    assert said(program(whole, {"optimal_seconds": 1e-6})) == {
         "temp_bytes": 5, "argument_bytes": 1, "output_bytes": 2, "total_bytes": 8, "compiler_estimate_s": 1e-6,
     }  # fmt: skip
 
@@ -85,7 +85,7 @@ def test_the_verdict_says_that_nothing_ran():
         },
         {"case": "a/b/forward/fft", "status": "failed", "target": "v5e", "transform": "forward", "formulation": "fft"},
     ]
-    assert summary._compilations(lines, summary.Counter(line["status"] for line in lines)) == (
+    assert compiled.verdict(lines) == (
         "1 of 2 programs compiled for TPU v5e; nothing ran. Bytes, memory and estimates are the compiler's own."
     )
 

@@ -219,7 +219,7 @@ def test_version(tmp_path):
     assert jconv("--version", cwd=tmp_path).stdout == f"jconv {package.__version__}\n"
 
 
-VERBS = ("run", "check", "list", "report", "compare", "export", "doctor", "schema", "explain")
+VERBS = ("run", "check", "list", "report", "compare", "export", "doctor", "schema", "explain", "draw")
 
 
 @pytest.mark.parametrize(

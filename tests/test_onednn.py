@@ -1,6 +1,6 @@
 """The library that jaxlib carries: where it is called, and where another program stands in for it.
 
-A new jaxlib fails `test_this_jaxlib_is_known`. Then raise `LAST` in `jconv/formulations/onednn.py` to it, run
+A new jaxlib fails `test_this_jaxlib_is_known`. Then raise `LAST_JAXLIB` in `jconv/formulations/onednn.py` to it, run
 `pytest tests/test_onednn.py tests/test_equivalence.py -k onednn`, and keep it if they pass: a changed configuration
 ends the process there, and not in a user's.
 """
@@ -67,8 +67,8 @@ def shaped(*shape, dtype="float32"):
 
 def forget():
     """Have jconv look for the library again."""
-    onednn._unknown.cache_clear()
-    onednn._trial.cache_clear()
+    onednn._other_machine.cache_clear()
+    onednn._refused_here.cache_clear()
 
 
 def text(f, *operands):
@@ -236,7 +236,7 @@ def test_this_jaxlib_is_known():
         ("platform.machine", lambda: "aarch64", "for x86 processors, this is aarch64"),
         ("jconv.formulations.onednn.TARGET", "__onednn$nothing", "this process cannot call it: .*nothing"),
         (
-            "jconv.formulations.onednn._library",
+            "jconv.formulations.onednn._custom_call",
             lambda x, *rest: x[:, ::3],
             r"it computed \[0. 3.\] where 1, 5 is right",
         ),

@@ -84,6 +84,7 @@ def test_every_kind_has_a_whole_page_of_its_own_without_anything_from_outside(ki
         ("growing", "machine time agreement memory appendix"),
         ("training", "wrong machine training appendix"),
         ("arithmetic", "arithmetic machine appendix"),
+        ("ahead", "wrong compiled machine memory refused appendix"),
     ],
 )
 def test_sections_appear_by_what_the_records_hold(kind, sections, tmp_path):
@@ -94,7 +95,7 @@ def test_sections_appear_by_what_the_records_hold(kind, sections, tmp_path):
 
 def test_all_sections_keep_their_order(tmp_path):
     page = Page(report.render(folder_of(tmp_path / "run", everything())))
-    order = "wrong winners pictures arithmetic machine time scaling agreement memory training refused auto appendix"
+    order = "wrong winners pictures arithmetic compiled machine time scaling agreement memory training refused auto appendix"
     assert [section["id"] for section in page.all("section")] == order.split()
 
 
@@ -117,6 +118,16 @@ def test_cells_say_in_words_what_their_colour_says(tmp_path):
         assert cells and all(word in cell for cell in cells)
     assert re.findall(r'<td class="mean">([^<]+)', text)[:3] == ["reference", "0.45×", "5.00×"]
     assert "10% †" in text and "not repeatable" in text
+
+
+def test_what_a_compiler_says_stands_by_problem(tmp_path):
+    text = report.render(folder_of(tmp_path / "run", KINDS["ahead"]()))
+    table = text.partition('id="compiled"')[2].partition("</section>")[0]
+    cells = [re.sub(r"<[^>]+>", " ", cell).split() for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", table, re.S)]
+    said = [" ".join(cell) for cell in cells]
+    for words in ("4 0 temp 2 µs", "2 (0.50) 0 temp –", "32 0 temp –", "– 0 temp –", "out of memory", "refused"):
+        assert words in said
+    assert len([words for words in said if words.startswith("conv1 n")]) == 2
 
 
 def test_what_is_wrong_stands_with_the_command_that_runs_it_alone(tmp_path):
@@ -213,6 +224,7 @@ def test_many_stacks_are_counted_and_one_training_result_is_the_headline(tmp_pat
         ("arithmetic", ["layer", "input", "output", "receptive field", "overlap"], ["64×64", "1–4 uneven"]),
         ("training", ["network", "formulation", "test accuracy"], ["96.00%", "failed"]),
         ("wrong", ["layer", "agree", "refused", "wrong"], ["∞"]),
+        ("ahead", ["layer", "formulation", "moved", "its estimate"], ["2 µs", "out_of_memory"]),
     ],
 )
 def test_the_terminal_shows_what_the_kind_asks_in_eighty_columns(kind, heads, cells):

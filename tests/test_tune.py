@@ -68,7 +68,7 @@ def test_choices_are_those_of_every_lowered_convolution():
 
 def test_a_winner_is_kept_and_taken_up_at_once_and_by_another_process(cache):
     assert "convolution" in lowered()
-    selection.learn([selection.kept(PROBLEM, "shifts", "measured: 0.5")])
+    selection.learn([selection.made_here(PROBLEM, "shifts", "measured: 0.5")])
     assert "convolution" not in lowered()
     assert selection.choose(PROBLEM) == ("shifts", "measured: 0.5")
     code = f"from jconv import selection, costs; print(selection.choose(costs.parse_problem({TEXT!r})))"
@@ -115,7 +115,7 @@ def test_memory_and_work_are_bounded():
     assert "toeplitz" not in names
     many = parse_problem("n8_i112x112c64_k7x7o64_s1x1_p3:3x3:3_d1x1_g1_float32")
     assert "would keep" in (selection.too_much("patches", many) or "")
-    selection.learn([selection.kept(many, "patches", "measured")])
+    selection.learn([selection.made_here(many, "patches", "measured")])
     assert selection.choose(many).formulation != "patches"
     assert selection.choose(many, Program(whole=True, calls=False)).formulation == "direct"
 
@@ -144,26 +144,26 @@ def test_what_is_no_choice_is_passed_over_with_a_warning(cache, content):
         warnings.simplefilter("always")
         assert selection.choose(PROBLEM).formulation == "direct"
     assert len(said) == 1
-    selection.append(cache, [selection.kept(PROBLEM, "shifts", "measured")])
+    selection.append(cache, [selection.made_here(PROBLEM, "shifts", "measured")])
     with pytest.warns(UserWarning, match="line 1"):
         assert [kept.formulation for kept in _file.read(cache)] == ["shifts"]
 
 
 def test_a_torn_last_line_costs_only_itself(cache):
-    selection.append(cache, [selection.kept(PROBLEM, "shifts", "measured")])
+    selection.append(cache, [selection.made_here(PROBLEM, "shifts", "measured")])
     whole = cache.read_bytes()
     cache.write_bytes(whole + whole[: len(whole) // 2])
-    selection.append(cache, [selection.kept(PROBLEM, "patches", "measured")])
+    selection.append(cache, [selection.made_here(PROBLEM, "patches", "measured")])
     with pytest.warns(UserWarning, match="line 2"):
         assert [kept.formulation for kept in _file.read(cache)] == ["patches"]
 
 
 def test_other_devices_and_refused_winners_do_not_count(cache):
-    foreign = selection.kept(PROBLEM, "shifts", "measured")._replace(device="another")
+    foreign = selection.made_here(PROBLEM, "shifts", "measured")._replace(device="another")
     selection.append(cache, [foreign, foreign._replace(device=foreign.device, jax="0.0")])
     assert selection.choose(PROBLEM).formulation == "direct"
     long = parse_problem("n1_i9x8c4_k7x3o4_s1x1_p3:3x1:1_d1x1_g1_float32")
-    selection.learn([selection.kept(long, "winograd", "measured")])
+    selection.learn([selection.made_here(long, "winograd", "measured")])
     assert selection.choose(long).formulation == "direct"
     assert "winograd cannot" in selection.choose(long).reason
 
@@ -179,7 +179,7 @@ def _write(folder, number):
 
     os.environ["JCONV_CACHE"] = folder
     for repeat in range(25):
-        choice = selection.kept(PROBLEM, "shifts", f"writer {number}, {repeat}, " + "x" * 5000)
+        choice = selection.made_here(PROBLEM, "shifts", f"writer {number}, {repeat}, " + "x" * 5000)
         selection.append(selection.path(), [choice])
 
 
@@ -235,6 +235,13 @@ def test_what_is_loaded_names_another_device_and_is_forgotten(tmp_path):
         selection.load(tmp_path)
 
 
+def test_of_what_is_loaded_the_choice_made_here_counts(tmp_path):
+    here = selection.made_here(PROBLEM, "shifts", "measured: here")
+    selection.append(tmp_path / "shared.jsonl", [here, here._replace(formulation="fft", device="TPU v9")])
+    assert selection.load(tmp_path / "shared.jsonl") == 2
+    assert selection.choose(PROBLEM).formulation == "shifts"
+
+
 def test_a_jitted_step_keeps_its_static_arguments_and_its_update():
     """What is jitted is lowered as it is: its update would be dead code under another jit."""
     from flax import nnx
@@ -270,7 +277,7 @@ def test_winners_count_here_where_they_cannot_be_written(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("JCONV_CACHE", str(tmp_path / "file" / "below"))
     with pytest.warns(UserWarning, match=r"no measured winners|count in this process alone") as warned:
-        selection.learn([selection.kept(PROBLEM, "shifts", "measured: so")])
+        selection.learn([selection.made_here(PROBLEM, "shifts", "measured: so")])
     assert "count in this process alone" in str(warned[-1].message)
     assert selection.choose(PROBLEM) == ("shifts", "measured: so")
 

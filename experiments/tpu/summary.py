@@ -1,6 +1,6 @@
 """What the TPU's compiler counts, for each kind of layer: the tables of README.md, printed."""
 
-import math
+import statistics
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,8 +13,7 @@ OTHERS = ("shifts", "patches", "auto")
 
 def kind(line: dict) -> str:
     """Return what kind of layer a record is of."""
-    text = line["problem"].split("/")[1]
-    problem = parse_problem("_".join(part for part in text.split("_") if part not in ("zeros", "transposed")))
+    problem = parse_problem(line["problem"].split("/")[1])
     g = problem.geometry
     if max(g.input_dilation) > 1:
         return "transposed"
@@ -29,8 +28,8 @@ def kind(line: dict) -> str:
 
 
 def mean(values: list[float]) -> str:
-    """Return the geometric mean."""
-    return f"{math.exp(sum(map(math.log, values)) / len(values)):.2f}" if values else "–"
+    """Write the geometric mean."""
+    return f"{statistics.geometric_mean(values):.2f}" if values else "–"
 
 
 def main() -> None:
@@ -39,12 +38,12 @@ def main() -> None:
     statuses: dict = defaultdict(lambda: defaultdict(int))
     for folder in sorted(path.parent for path in HERE.glob("*/results.jsonl")):
         for line in record.read(folder):
-            key = line["target"], line["transform"]
+            key = line["target"], line["transform"], line["dtype"]
             statuses[key][line["formulation"], line["status"]] += 1
             if line["status"] == "ok":
-                found[key][folder.name, line["problem"]][line["formulation"]] = line
-    for (target, transform), problems in sorted(found.items()):
-        print(f"## {target}, {transform}, bfloat16, batch 8\n")
+                found[key][line["problem"]][line["formulation"]] = line
+    for (target, transform, dtype), problems in sorted(found.items()):
+        print(f"## {target}, {transform}, {dtype}, batch 8\n")
         print("Bytes moved, as the compiler counts them, over direct's; geometric means.\n")
         print("| layers | | " + " | ".join(f"{name} bytes" for name in OTHERS) + " | layers where it moves fewer |")
         print("| --- | --- | " + " | ".join("---" for _ in OTHERS) + " | --- |")
@@ -66,7 +65,7 @@ def main() -> None:
             )
             print(f"| {name} | {len(rows)} | " + " | ".join(mean(shares[other]) for other in OTHERS) + f" | {fewer} |")
         said = ", ".join(
-            f"{name} {status} {count}" for (name, status), count in sorted(statuses[target, transform].items())
+            f"{name} {status} {count}" for (name, status), count in sorted(statuses[target, transform, dtype].items())
         )
         print(f"\nCases: {said}.\n")
 

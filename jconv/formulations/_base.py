@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -117,7 +117,7 @@ def taps(geometry: Geometry) -> Iterator[tuple[int, ...]]:
 def tap_slice(padded: jax.Array, tap: tuple[int, ...], geometry: Geometry) -> jax.Array:
     """Return what tap t meets: padded[:, s·p + d·t], `[N, *P, C]`."""
     start = [d * t for d, t in zip(geometry.dilation, tap, strict=True)]
-    stop = [a + s * (p - 1) + 1 for a, s, p in zip(start, geometry.stride, geometry.output_size, strict=True)]
+    stop = [a + span for a, span in zip(start, geometry.span, strict=True)]
     batch, channels = padded.shape[0], padded.shape[-1]
     return lax.slice(padded, (0, *start, 0), (batch, *stop, channels), (1, *geometry.stride, 1))
 
@@ -141,11 +141,15 @@ def tap_starts(geometry: Geometry) -> np.ndarray:
 
 def dynamic_tap_slice(padded: jax.Array, start: jax.Array, geometry: Geometry) -> jax.Array:
     """Do as `tap_slice`, for a start that is traced."""
-    span = [s * (p - 1) + 1 for s, p in zip(geometry.stride, geometry.output_size, strict=True)]
-    return strided_window(padded, start, span, geometry.stride)
+    return strided_window(padded, start, geometry.span, geometry.stride)
 
 
-def strided_window(padded: jax.Array, start: jax.Array, span: list[int], step: tuple[int, ...]) -> jax.Array:
+def at_strides(y: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return the outputs at s·p of a convolution that was computed at every position."""
+    return y[:, *(slice(0, span, s) for span, s in zip(geometry.span, geometry.stride, strict=True))]
+
+
+def strided_window(padded: jax.Array, start: jax.Array, span: Sequence[int], step: tuple[int, ...]) -> jax.Array:
     """Return padded[:, start : start + span : step], for a traced start."""
     zero = jnp.zeros((), start.dtype)
     begin = (zero, *(start[axis] for axis in range(len(span))), zero)

@@ -83,7 +83,7 @@ def spectral_cost(problem: Problem, size: int, tiles: int = 1) -> Cost:
         The cost: 5·n·log2(n) real operations a complex transform, half of it for a real one, 4 products a complex one.
     """
     images = problem.batch * tiles * (problem.in_channels + problem.out_channels)
-    kernels = problem.in_channels // problem.geometry.groups * problem.out_channels
+    kernels = problem.depth * problem.out_channels
     butterflies = int(2.5 * size * math.log2(max(size, 2)) * (images + kernels) / 2)
     products = 4 * (size // 2 + 1) * problem.batch * tiles * kernels
     return direct_cost(problem)._replace(
@@ -91,9 +91,3 @@ def spectral_cost(problem: Problem, size: int, tiles: int = 1) -> Cost:
         additions=butterflies + products,
         intermediate_bytes=size * (images + kernels) * max(problem.itemsize, 4),
     )
-
-
-def at_strides(y: jax.Array, geometry: Geometry) -> jax.Array:
-    """Return the outputs at s·p of a convolution that was computed at every position."""
-    wanted = (slice(0, s * (p - 1) + 1, s) for s, p in zip(geometry.stride, geometry.output_size, strict=True))
-    return y[:, *wanted]

@@ -18,6 +18,7 @@ from jconv.costs import Cost, Problem, direct_cost
 from jconv.formulations._base import (
     Formulation,
     accumulator,
+    at_strides,
     gather_matrix,
     matrix_vector,
     open_sizes,
@@ -58,13 +59,12 @@ def conv_circulant(
     padded = pad_input(x, geometry).reshape(x.shape[0], -1)
     y = matrix_vector(blocks, padded, precision=precision, preferred_element_type=dtype)
     y = y.reshape(x.shape[0], *size, -1)
-    wanted = (slice(0, s * (p - 1) + 1, s) for s, p in zip(geometry.stride, geometry.output_size, strict=True))
-    return y[:, *wanted].astype(preferred_element_type)
+    return at_strides(y, geometry).astype(preferred_element_type)
 
 
 def _entries(problem: Problem) -> int:
     around = math.prod(problem.geometry.padded_size)
-    return around**2 * problem.in_channels * problem.out_channels // problem.geometry.groups
+    return around**2 * problem.depth * problem.out_channels
 
 
 def _unsupported(problem: Problem) -> str | None:

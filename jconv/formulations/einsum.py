@@ -57,9 +57,12 @@ def _subscripts(axes: int) -> tuple[list[str], str]:
 def _cost(problem: Problem) -> Cost:
     g = problem.geometry
     inputs, out = _subscripts(len(g.window))
-    depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
     patterns = list(zip(g.input_size, g.window, g.output_size, strict=True))
-    shapes = [(problem.batch, *g.input_size, g.groups, depth), *patterns, (*g.window, depth, g.groups, width)]
+    x, kernel = (
+        (problem.batch, *g.input_size, g.groups, problem.depth),
+        (*g.window, problem.depth, g.groups, problem.width),
+    )
+    shapes = [x, *patterns, kernel]
     _, found = opt_einsum.contract_path(f"{','.join(inputs)}->{out}", *shapes, shapes=True, optimize="auto")
     operations = int(found.opt_cost) // 2  # opt_einsum counts a multiplication and an addition
     return direct_cost(problem)._replace(

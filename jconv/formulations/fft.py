@@ -16,14 +16,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jconv.costs import Cost, Problem
-from jconv.formulations._base import Formulation, accumulator, pad_input
-from jconv.formulations._spectra import (
-    at_strides,
-    circular_correlation,
-    spectral_cost,
-    spectral_error_bound,
-    spectral_refusal,
-)
+from jconv.formulations._base import Formulation, accumulator, at_strides, pad_input
+from jconv.formulations._spectra import circular_correlation, spectral_cost, spectral_error_bound, spectral_refusal
 from jconv.geometry import Geometry
 
 

@@ -1,6 +1,7 @@
 """oneDNN's convolution: a library that jaxlib carries for x86 processors, called in the place of a program.
 
-    y = onednn(x, kernel)     products of the channels that lie in registers, depthwise too
+    y = conv(x, kernel)                       products of the channels of a group, in registers
+    y[g] = Σ_c x[g, c] ∗ kernel[c, g]         where a group has one output, its channels are groups of their own
 
 XLA on CPU knows the call `__onednn$convolution`, and emits it only under a flag. Its configuration is the one that
 XLA's own rewriter writes (`xla/service/cpu/onednn_contraction_rewriter.cc` and `onednn_config.proto` in openxla/xla).
@@ -30,14 +31,14 @@ from jconv.geometry import Geometry
 from jconv.machine import features
 
 TARGET = "__onednn$convolution"
-FIRST, LAST = (0, 8, 1), (0, 12)
+FIRST_JAXLIB, LAST_JAXLIB = (0, 8, 1), (0, 12)
 """The first jaxlib whose call reads the configuration as it is written here, and the last that was seen to.
 
 Another reading ends the process, so a newer jaxlib is taken up by hand: `tests/test_onednn.py` says how.
 """
 
 
-def _call(
+def _conv(
     x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any, platform: str, program: Program
 ) -> jax.Array:
     """Call the library, or XLA's own convolution where it cannot be called."""
@@ -45,12 +46,10 @@ def _call(
     if not program.calls or _unsupported(problem) or accumulator(x.dtype, dtype) != x.dtype:
         return xla_conv(x, kernel, geometry, precision=precision, preferred_element_type=dtype)
     groups, depth = geometry.groups, kernel.shape[-2]
-    if 1 < groups == kernel.shape[-1] and depth > 1:
-        # As of a depthwise kernel's gradient over a batch: the library is at its best with one channel a group.
-        #     y[g] = Σ_c x[g, c] ∗ kernel[c, g]
+    if _is_computed_apart(groups, depth, kernel.shape[-1]):
         apart = replace(geometry, groups=groups * depth)
         kernel = kernel.swapaxes(-2, -1).reshape(*kernel.shape[:-2], 1, -1)
-        y = _call(x, kernel, geometry=apart, precision=precision, dtype=dtype, platform=platform, program=program)
+        y = _conv(x, kernel, geometry=apart, precision=precision, dtype=dtype, platform=platform, program=program)
         return y.reshape(*y.shape[:-1], groups, depth).sum(-1)
     if _must_pad_first(geometry):
         x, geometry = padded_first(x, geometry)
@@ -58,7 +57,15 @@ def _call(
     shape = x.shape[0], *geometry.output_size, kernel.shape[-1]
     if 0 in x.shape:
         return jnp.zeros(shape, dtype)
-    return _library(x, kernel, geometry, pads, shape).astype(dtype)
+    return _custom_call(x, kernel, geometry, pads, shape).astype(dtype)
+
+
+def _is_computed_apart(groups: int, depth: int, outputs: int) -> bool:
+    """Whether each group's one output is summed over its channels, each convolved apart.
+
+    So is a depthwise kernel's gradient over a batch: the library is at its best with one channel a group.
+    """
+    return 1 < groups == outputs and depth > 1
 
 
 def _must_pad_first(geometry: Geometry) -> bool:
@@ -71,7 +78,7 @@ def _must_pad_first(geometry: Geometry) -> bool:
     return wide or max(*geometry.input_dilation, *geometry.dilation) > 1
 
 
-def _library(
+def _custom_call(
     x: jax.Array, kernel: jax.Array, geometry: Geometry, pads: list[tuple[int, int]], shape: tuple[int, ...]
 ) -> jax.Array:
     axes = len(pads)
@@ -79,7 +86,7 @@ def _library(
         row = replace(
             geometry, window=(1, *geometry.window), stride=(1, *geometry.stride), dilation=(1, *geometry.dilation)
         )
-        y = _library(x[:, None], kernel[None], row, [(0, 0), *pads], (shape[0], 1, *shape[1:]))
+        y = _custom_call(x[:, None], kernel[None], row, [(0, 0), *pads], (shape[0], 1, *shape[1:]))
         return y[:, 0]
     dilation = [d if k > 1 else 1 for d, k in zip(geometry.dilation, geometry.window, strict=True)]
     image = {"batch_dim": 0, "feature_dim": axes + 1, "spatial_dims": list(range(1, axes + 1))}
@@ -122,13 +129,13 @@ def _unsupported(problem: Problem) -> str | None:
 
 def missing() -> str | None:
     """Return why this process cannot call the library, or None."""
-    if (why := _unknown()) or keeps_programs():  # then nothing is called, and the trial would be written to disk too
+    if (why := _other_machine()) or keeps_programs():  # then nothing is called, nor a trial written to disk
         return why
-    return _trial()
+    return _refused_here()
 
 
 @functools.cache
-def _unknown() -> str | None:
+def _other_machine() -> str | None:
     import jaxlib.version
 
     version = tuple(jaxlib.version.__version_info__[:3])
@@ -136,25 +143,25 @@ def _unknown() -> str | None:
         return f"jaxlib carries it for x86 processors, this is {system.machine()}"
     if "avx2" not in features():
         return "it is called on processors with AVX2"
-    if not version >= FIRST or version[:2] > LAST:
-        first, last = (".".join(map(str, numbers)) for numbers in (FIRST, LAST))
+    if version < FIRST_JAXLIB or version[:2] > LAST_JAXLIB:
+        first, last = (".".join(map(str, numbers)) for numbers in (FIRST_JAXLIB, LAST_JAXLIB))
         return f"jaxlib {first} to {last} are known to take the call, this is {'.'.join(map(str, version))}"
     return None
 
 
 @functools.cache
-def _trial() -> str | None:
+def _refused_here() -> str | None:
     """Call it once, on a small convolution, in a thread that no context of the caller reaches."""
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        return thread.submit(_try).result()
+        return thread.submit(_call_once).result()
 
 
-def _try() -> str | None:
+def _call_once() -> str | None:
     geometry = Geometry((5,), (2,), (2,), (2,), (1,), (1,), (0,))
     x, kernel = np.arange(5, dtype=np.float32).reshape(1, 5, 1), np.ones((2, 1, 1), np.float32)
     try:
         here = jax.sharding.SingleDeviceSharding(jax.local_devices(backend="cpu")[0])
-        call = jax.jit(lambda x, kernel: _library(x, kernel, geometry, [(0, 0)], (1, 2, 1)), in_shardings=here)
+        call = jax.jit(lambda x, kernel: _custom_call(x, kernel, geometry, [(0, 0)], (1, 2, 1)), in_shardings=here)
         with jax.transfer_guard("allow"), jax.disable_jit(False):
             y = np.asarray(call.lower(x, kernel).compile()(x, kernel)).ravel()
     except RuntimeError as error:  # no such call, or no such device
@@ -165,12 +172,12 @@ def _try() -> str | None:
 def _cost(problem: Problem) -> Cost:
     cost = direct_cost(problem)
     padded = problem.padded_elements if _must_pad_first(problem.geometry) else 0
-    depth = problem.in_channels // problem.geometry.groups
-    apart = depth * cost.output_elements if 1 < problem.geometry.groups == problem.out_channels and depth > 1 else 0
+    apart = _is_computed_apart(problem.geometry.groups, problem.depth, problem.out_channels)
+    apart = problem.depth * cost.output_elements if apart else 0
     return cost._replace(intermediate_bytes=(cost.kernel_elements + padded + apart) * problem.itemsize)
 
 
-_bind = closed("conv_onednn", _call)
+_bind = closed("conv_onednn", _conv)
 
 
 def conv_onednn(

@@ -1,81 +1,135 @@
-"""Scan over the first axis of the window: each step meets one row of taps with every output position.
+"""Scan over blocks of the window's rows: each step meets some rows of taps with every output position.
 
-    y[n, p, o] = Σ_{t₀} ( Σ_{t',c} x[n, s·p + d·(t₀, t') − lo, c] · kernel[t₀, t', c, o] )
+    y[n, p, o] = Σ_b ( Σ_{t₀ in block b} Σ_{t',c} x[n, s·p + d·(t₀, t') − lo, c] · kernel[t₀, t', c, o] )
 
 Of a kernel's gradient the window is the output image and the positions are the few taps: the scan goes down the image
-once, its rows stay in the cache, and each position is one product (elementwise where a group has one channel).
-Cost: the direct multiplications, no patches; where it is elementwise, the outputs once for each row.
+once, and what lies in the cache meets all taps in one product of patches. The kernel is the product's left side: XLA
+on CPU multiplies A·B twice as fast as Aᵀ·B. Where a group has one channel each position is elementwise instead.
+Cost: the direct multiplications; input and kernel laid out anew, and the patches of one block, about 4 MiB.
 """
 
 import itertools
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jconv.costs import Cost, Problem, direct_cost
 from jconv.formulations._base import Formulation, accumulator, open_sizes, summed_first
 from jconv.geometry import Geometry
 
-UNROLLED = 25  # positions of products, at most: together they find a row in the cache, but take longer to compile
+UNROLLED = 49  # positions, at most, whose patches are cut one by one; more are cut in a loop
+BLOCK = 2**22  # bytes of the patches of one step, about: they stay in the cache
+LEAST_SUM = 256  # terms of one step's sums, at least: fewer cost more adding to the outputs than multiplying
 
 
 def conv_row_scan(
     x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
-    """Compute what each row of the window gives to all outputs, and sum."""
-    dtype = accumulator(x.dtype, preferred_element_type)
-    first, rows = geometry.stride[0], geometry.output_size[0]
+    """Compute what each block of rows gives to all outputs, and sum."""
+    dtype, groups = accumulator(x.dtype, preferred_element_type), geometry.groups
     batch, out = x.shape[0], kernel.shape[-1]
     padded, kernel = summed_first(x, kernel, geometry)
-    one = batch == 1 and out == geometry.groups
-    if one:  # without axes of one entry at the end, the groups are what processors take as vectors
-        padded, kernel = padded[..., 0], kernel[..., 0]
-    steps, extent = geometry.dilation[1:], geometry.extent[1:]
-
-    def meet(window: jax.Array, row: jax.Array) -> jax.Array:
-        """[c, *k', G, N] × [c, *k', G, o] → [G, N, o]."""
-        summed = tuple(range(1 + len(steps)))
-        if one:
-            return jnp.sum(window.astype(dtype) * row.astype(dtype), summed)[:, None, None]
-        dims = ((summed, summed), ((len(summed),), (len(summed),)))
-        return lax.dot_general(window, row, dims, precision=precision, preferred_element_type=dtype)
-
-    def position(block: jax.Array, row: jax.Array, start: tuple[Any, ...]) -> jax.Array:
-        for axis, (begin, size, step) in enumerate(zip(start, (1, *extent), (1, *steps), strict=True), 1):
-            block = lax.dynamic_slice_in_dim(block, begin, size, axis)
-            block = lax.slice_in_dim(block, 0, size, step, axis)
-        return meet(block[:, 0], row)
-
-    places = (range(0, s * p, s) for s, p in zip(geometry.stride, geometry.output_size, strict=True))
-    starts = list(itertools.product(*places))
-
-    def outputs(t: Any) -> jax.Array:
-        block = lax.dynamic_slice_in_dim(padded, t * geometry.dilation[0], first * (rows - 1) + 1, 1)
-        row = lax.dynamic_index_in_dim(kernel, t, 1, keepdims=False)
-        if one or len(starts) > UNROLLED:
-            return lax.map(lambda start: position(block, row, tuple(start)), jnp.asarray(starts))
-        return jnp.stack([position(block, row, start) for start in starts])
-
-    def add(total: jax.Array, t: jax.Array) -> tuple[jax.Array, None]:
-        return total + outputs(t), None
-
-    if one:  # few numbers a row: kept for all rows and summed at the end, the program holds them once
-        y = jnp.sum(lax.map(outputs, jnp.arange(geometry.window[0])), 0)
+    if batch == 1 and out == groups:
+        y = _elementwise(padded[..., 0], kernel[..., 0], geometry, dtype)
     else:
-        y, _ = lax.scan(add, outputs(0), jnp.arange(1, geometry.window[0]))  # [P, G, N, o]
-    y = jnp.transpose(y, (2, 0, 1, 3)).reshape(batch, len(starts), out)  # in two steps: the batch may be sharded
+        rows = rows_at_once(Problem(geometry, batch, x.shape[-1], out, x.dtype.name))
+        y = _products(padded, kernel, geometry, rows, precision, dtype)
+    y = jnp.transpose(y, (3, 2, 0, 1)).reshape(batch, -1, out)  # in two steps: the batch may be sharded
     return y.reshape(batch, *geometry.output_size, out).astype(preferred_element_type)
 
 
+def rows_at_once(problem: Problem) -> int:
+    """Return how many rows of the window make a block."""
+    g = problem.geometry
+    terms = problem.depth * math.prod(g.window[1:])
+    patches = terms * g.groups * problem.positions * problem.batch * problem.itemsize
+    return min(max(BLOCK // max(patches, 1), -(-LEAST_SUM // terms), 1), g.window[0])
+
+
+def _products(
+    padded: jax.Array, kernel: jax.Array, geometry: Geometry, rows: int, precision: Any, dtype: Any
+) -> jax.Array:
+    """[c, *padded, G, N] and [c, *k, G, o] → [G, o, P, N], a product of all positions' patches for each block."""
+    kernel = jnp.moveaxis(kernel, (-2, -1), (0, 1))  # [G, o, c, *k]
+
+    def block(start: Any, rows: int) -> jax.Array:
+        """[G, o, c·r·k'] · [c·r·k', G, P, N] → [G, o, P, N], of r rows."""
+        patches = _patches(padded, start, rows, geometry)
+        some = lax.dynamic_slice_in_dim(kernel, start, rows, 3)
+        summed = tuple(range(patches.ndim - 3))
+        dims = (tuple(2 + axis for axis in summed), summed), ((0,), (len(summed),))
+        return lax.dot_general(some, patches, dims, precision=precision, preferred_element_type=dtype)
+
+    def add(total: jax.Array, start: jax.Array) -> tuple[jax.Array, None]:
+        return total + block(start, rows), None
+
+    size = geometry.window[0]
+    first = (size - 1) % rows + 1  # rows that do not fill a block come first
+    return lax.scan(add, block(0, first), jnp.arange(first, size, rows, dtype=np.int32))[0]
+
+
+def _elementwise(padded: jax.Array, kernel: jax.Array, geometry: Geometry, dtype: Any) -> jax.Array:
+    """[c, *padded, G] and [c, *k, G] → [G, 1, P, 1], row after row.
+
+    Without axes of one entry at the end, the groups are what processors take as vectors. What each row gives is kept,
+    and summed at the end.
+    """
+
+    def row(start: Any) -> jax.Array:
+        taps = lax.dynamic_slice_in_dim(kernel, start, 1, 1).astype(dtype)
+
+        def position(place: Any) -> jax.Array:
+            window = _window(padded, start, 1, place, geometry).astype(dtype)
+            return jnp.sum(window * taps, range(window.ndim - 1))
+
+        return lax.map(position, jnp.asarray(_places(geometry)))
+
+    y = jnp.sum(lax.map(row, jnp.arange(geometry.window[0], dtype=np.int32)), 0)  # [P, G]
+    return y.T[:, None, :, None]
+
+
+def _patches(padded: jax.Array, start: Any, rows: int, geometry: Geometry) -> jax.Array:
+    """Return `[c, r, *k', G, P, N]`: what each position meets of r rows of the window."""
+    places = _places(geometry)
+    if len(places) > UNROLLED:
+        return jnp.moveaxis(
+            lax.map(lambda place: _window(padded, start, rows, place, geometry), jnp.asarray(places)), 0, -2
+        )
+    return jnp.stack([_window(padded, start, rows, place, geometry) for place in places], -2)
+
+
+def _window(padded: jax.Array, start: Any, rows: int, place: Any, geometry: Geometry) -> jax.Array:
+    """Return `padded[:, place + d·(start, 0) : : d]`, as many entries as the window's r rows have taps."""
+    taps = rows, *geometry.window[1:]
+    begin = place[0] + geometry.dilation[0] * start, *place[1:]
+    for axis, (at, k, d) in enumerate(zip(begin, taps, geometry.dilation, strict=True), 1):
+        size = d * (k - 1) + 1
+        padded = lax.dynamic_slice_in_dim(padded, at, size, axis)
+        padded = lax.slice_in_dim(padded, 0, size, d, axis)
+    return padded
+
+
+def _places(geometry: Geometry) -> np.ndarray:
+    """Return s·p for every position, `[P, axes]`."""
+    steps = (range(0, span, s) for span, s in zip(geometry.span, geometry.stride, strict=True))
+    return np.array(list(itertools.product(*steps)), np.int32)
+
+
 def _cost(problem: Problem) -> Cost:
-    one = problem.batch == 1 and problem.out_channels == problem.geometry.groups
-    outputs = problem.batch * problem.positions * problem.out_channels * (problem.geometry.window[0] if one else 1)
-    elements = 2 * problem.padded_elements + outputs
-    return direct_cost(problem)._replace(intermediate_bytes=elements * problem.itemsize)
+    cost, g = direct_cost(problem), problem.geometry
+    elements = problem.padded_elements + cost.kernel_elements
+    if problem.batch == 1 and problem.out_channels == g.groups:
+        elements += g.window[0] * cost.output_elements
+    else:
+        patches = rows_at_once(problem) * math.prod(g.window[1:]) * problem.in_channels
+        elements += patches * problem.positions * problem.batch + 2 * cost.output_elements
+    return cost._replace(intermediate_bytes=elements * problem.itemsize)
 
 
 ROW_SCAN = Formulation(
-    "row_scan", "one row of taps after another, every position at once", conv_row_scan, open_sizes, _cost
+    "row_scan", "some rows of taps after another, every position at once", conv_row_scan, open_sizes, _cost
 )

@@ -26,7 +26,7 @@ def conv_sliding(
     rows = kernel.reshape(-1, *kernel.shape[-2:])
 
     def output(start: jax.Array) -> jax.Array:
-        window = strided_window(padded, start, list(geometry.extent), geometry.dilation)
+        window = strided_window(padded, start, geometry.extent, geometry.dilation)
         window = window.reshape(x.shape[0], rows.shape[0], x.shape[-1])
         return product(
             window,

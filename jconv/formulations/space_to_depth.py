@@ -78,8 +78,8 @@ def _cost(problem: Problem) -> Cost:
     flat = folded(g)
     entries = problem.batch * math.prod(flat.input_size) * block * problem.in_channels
     taps = math.prod(flat.window) * block
-    products = problem.batch * problem.positions * taps * problem.in_channels // g.groups * problem.out_channels
-    kernel = taps * problem.in_channels // g.groups * problem.out_channels
+    kernel = taps * problem.depth * problem.out_channels
+    products = problem.batch * problem.positions * kernel
     return direct_cost(problem)._replace(
         multiplications=products, additions=products, intermediate_bytes=(entries + kernel) * problem.itemsize
     )

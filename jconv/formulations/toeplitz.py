@@ -60,8 +60,7 @@ def _outer(combine: Callable[[jax.Array, jax.Array], jax.Array], a: jax.Array, b
 
 def _entries(problem: Problem) -> int:
     g = problem.geometry
-    rows = problem.positions * (problem.out_channels // g.groups)
-    return g.groups * rows * math.prod(g.input_size) * (problem.in_channels // g.groups)
+    return g.groups * (problem.positions * problem.width) * (math.prod(g.input_size) * problem.depth)
 
 
 def _unsupported(problem: Problem) -> str | None:

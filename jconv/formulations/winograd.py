@@ -120,8 +120,8 @@ def conv_winograd(
     y: Any = 0
     for tap in np.ndindex(*geometry.window[:rest]):
         starts = [d * t for d, t in zip(geometry.dilation, tap, strict=False)]
-        spans = zip(starts, geometry.stride, geometry.output_size, strict=False)
-        met = x[:, :, *(slice(a, a + s * (p - 1) + 1, s) for a, s, p in spans)]
+        spans = zip(starts, geometry.span, geometry.stride, strict=False)
+        met = x[:, :, *(slice(start, start + span, s) for start, span, s in spans)]
         met, row = met.reshape(points, batch, -1, groups, x.shape[-1]), kernel[:, *tap]
         if groups == 1:  # [n, N, D·T, c] × [n, c, o]
             y += product(met[:, :, :, 0], row[:, :, 0], (((3,), (1,)), ((0,), (0,))))
@@ -139,8 +139,8 @@ def conv_winograd(
         place = len(lead) + axis
         y = y.reshape(*y.shape[:place], -1, *y.shape[place + 2 :])
     y = _join_by_dilation(y, geometry.dilation, rest)
-    spans = zip(geometry.stride[rest:], geometry.output_size[rest:], strict=True)
-    y = y[*(slice(None) for _ in lead), *(slice(0, s * (p - 1) + 1, s) for s, p in spans)]
+    spans = zip(geometry.span[rest:], geometry.stride[rest:], strict=True)
+    y = y[*(slice(None) for _ in lead), *(slice(0, span, s) for span, s in spans)]
     return y.astype(preferred_element_type)
 
 
@@ -196,7 +196,7 @@ def _cost(problem: Problem) -> Cost:
     rest = len(g.window) - len(sizes)
     every = (padded - extent + 1 for padded, extent in zip(g.padded_size[rest:], g.extent[rest:], strict=True))
     points = problem.batch * math.prod((m + r - 1) * -(-p // m) for (m, r), p in zip(sizes, every, strict=True))
-    outputs, depth = math.prod(g.output_size[:rest]), problem.in_channels // g.groups
+    outputs, depth = math.prod(g.output_size[:rest]), problem.depth
     products = points * outputs * math.prod(g.window[:rest]) * depth * problem.out_channels
     elements = points * (math.prod(g.padded_size[:rest]) * problem.in_channels + outputs * problem.out_channels)
     kernels = math.prod(g.window[:rest]) * math.prod(m + r - 1 for m, r in sizes) * depth * problem.out_channels

@@ -90,12 +90,8 @@ class Bench:
         return programs.compile_program(programs.program(self.problem.transform, function), self.on_device)
 
     def describe(self, contender: str) -> dict[str, Any]:
-        """Return what a record says before anything runs: counts, and what auto takes."""
-        line: dict[str, Any] = {"multiplications": self.call.multiplications, "array_bytes": self.call.array_bytes}
-        if contender == "auto" and self.problem.transform == "forward":
-            choice = choose(replace(self.call.convolution, platform=current_platform()))
-            line |= {"chose": choice.formulation, "chose_because": choice.reason}
-        return line
+        """Return what a record says before anything runs."""
+        return described(self.problem, contender, current_platform())
 
     def check(self, contender: str, values: Any) -> dict[str, Any]:
         """Compare a contender's outputs with the truth, and return what its record says of it."""
@@ -114,6 +110,28 @@ class Bench:
         if reason:
             return line | {"status": "mistrusted", "reason": f"{reason}, so agreement proves little"}
         return line
+
+
+def described(problem: Problem, contender: str, platform: str) -> dict[str, Any]:
+    """Return counts, and what auto takes.
+
+    Args:
+        problem: What is computed.
+        contender: By whom.
+        platform: Where.
+
+    Returns:
+        The beginning of a record.
+    """
+    assert problem.call is not None
+    line: dict[str, Any] = {
+        "multiplications": problem.call.multiplications,
+        "array_bytes": problem.call.array_bytes,
+    }
+    if contender == "auto" and problem.transform == "forward":
+        choice = choose(replace(problem.call.convolution, platform=platform))
+        line |= {"chose": choice.formulation, "chose_because": choice.reason}
+    return line
 
 
 def timings(made: programs.Compiled) -> dict[str, Any]:

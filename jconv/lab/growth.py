@@ -199,11 +199,10 @@ def terms(line: Record) -> int | None:
         problem = parse_problem(parts[1])
     except GeometryError:
         return None
-    taps, groups = problem.taps, problem.geometry.groups
     return {
-        "forward": taps * problem.in_channels // groups,
-        "vmap": taps * problem.in_channels // groups,
-        "input_gradient": taps * problem.out_channels // groups,
+        "forward": problem.taps * problem.depth,
+        "vmap": problem.taps * problem.depth,
+        "input_gradient": problem.taps * problem.width,
         "kernel_gradient": problem.batch * problem.positions,
         "per_example_gradients": problem.positions,
     }.get(line["transform"])

@@ -55,9 +55,8 @@ class Call(NamedTuple):
     def multiplications(self) -> int:
         """The definition's multiplications, padding included; no inserted zero of a transposed convolution counts."""
         convolution = self.convolution
-        depth = convolution.in_channels // convolution.geometry.groups
         positions = math.prod(self.x_shape[1:-1]) if self.transposed else convolution.positions
-        return convolution.batch * positions * convolution.taps * depth * convolution.out_channels
+        return convolution.batch * positions * convolution.taps * convolution.depth * convolution.out_channels
 
     @property
     def array_bytes(self) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jconv import _timing
-from jconv.lab import growth
+from jconv.lab import compiled, growth
 from jconv.lab.config import PEERS as PEERS
 from jconv.lab.config import REFERENCE as REFERENCE
 from jconv.lab.fit import Crossover, Fit
@@ -122,7 +122,7 @@ def verdict(records: Sequence[Record], floor: float = _timing.FLOOR) -> list[str
 def _agreement(records: Sequence[Record]) -> str:
     counts = Counter(line["status"] for line in records)
     if records and all("target" in line for line in records):
-        return _compilations(records, counts)
+        return compiled.verdict(records)
     bad = {status: counts[status] for status in BAD if counts[status]}
     compared = [share for line in records if (share := share_of_tolerance(line)) is not None]
     if bad:
@@ -143,14 +143,6 @@ def _agreement(records: Sequence[Record]) -> str:
         return trained[0]
     done = len(records) - counts["unsupported"]
     return f"All {done} cases ran; nothing was to be compared." if done else "No case was computed."
-
-
-def _compilations(records: Sequence[Record], counts: Counter[str]) -> str:
-    targets = ", ".join(dict.fromkeys(line["target"] for line in records))
-    return (
-        f"{counts['ok']} of {len(records) - counts['unsupported']} programs compiled for TPU {targets}; nothing ran. "
-        "Bytes, memory and estimates are the compiler's own."
-    )
 
 
 def _speed(mine: Sequence[Record], transform: str) -> list[str]:

@@ -15,7 +15,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from jconv.lab import summary
+from jconv.lab import compiled, summary
 from jconv.lab.summary import Record, Row
 
 PLAIN_WIDTH = 140
@@ -172,9 +172,8 @@ def _compiled(mine: Sequence[Record]) -> Table:
         if line["status"] != "ok":
             made.add_row(label, line["formulation"], f"[bold red]{line['status']}[/]")
             continue
-        moved, taken, estimate = (line.get(key) for key in ("compiler_bytes", "temp_bytes", "compiler_estimate_s"))
-        sizes = ["–" if size is None else f"{size / 2**20:.3g}" for size in (moved, taken)]
-        made.add_row(label, line["formulation"], *sizes, f"{estimate * 1e6:.3g} µs" if estimate else "–")
+        sizes = (compiled.mebibytes(line, key) for key in ("compiler_bytes", "temp_bytes"))
+        made.add_row(label, line["formulation"], *sizes, compiled.estimate(line))
     return made
 
 

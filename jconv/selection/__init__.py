@@ -1,7 +1,7 @@
 """What `formulation="auto"` takes, and why: what was loaded, a measured winner, a written rule, or XLA's own."""
 
 from jconv.selection._choose import Choice, choose, compute_again, forget, learn, load, taken, too_much, watch
-from jconv.selection._file import Kept, append, kept, path, read
+from jconv.selection._file import Kept, append, made_here, path, read
 
 __all__ = [
     "Choice",
@@ -10,9 +10,9 @@ __all__ = [
     "choose",
     "compute_again",
     "forget",
-    "kept",
     "learn",
     "load",
+    "made_here",
     "path",
     "read",
     "taken",

@@ -13,8 +13,8 @@ from jconv.costs import Problem
 from jconv.formulations import FORMULATIONS
 from jconv.selection import _file
 from jconv.selection._file import Kept
-from jconv.selection._library import called
-from jconv.selection._rules import open_problem, rule
+from jconv.selection._onednn import onednn_rule
+from jconv.selection._rules import RULED, has_open_size, rule
 
 MOST_BYTES = 2**26
 """No formulation is taken unasked that keeps more than 64 MiB and four times the arrays between input and output."""
@@ -64,15 +64,15 @@ def choose(problem: Problem, program: Program | None = None) -> Choice:
         if not obstacle:
             return Choice(name, reason)
         obstacles.append(f"{name} cannot: {obstacle}")
-    default = "no rule applies" if problem.platform in ("cpu", "tpu") else f"no rule is measured on {problem.platform}"
+    default = "no rule applies" if problem.platform in RULED else f"no rule is measured on {problem.platform}"
     return Choice("direct", f"the default: {'; '.join(obstacles) or default}")
 
 
 def _candidates(problem: Problem) -> Iterator[tuple[str, str]]:
-    for table in () if open_problem(problem) else (_loaded, _known()):
+    for table in () if has_open_size(problem) else (_loaded, _known()):
         if problem in table:
             yield table[problem].formulation, table[problem].reason
-    if why := called(problem):
+    if why := onednn_rule(problem):
         yield "onednn", why
     if written := rule(problem):
         yield written
@@ -80,7 +80,7 @@ def _candidates(problem: Problem) -> Iterator[tuple[str, str]]:
 
 def too_much(name: str, problem: Problem) -> str | None:
     """Return why a formulation would take too much memory, or None."""
-    if open_problem(problem):
+    if has_open_size(problem):
         return None
     cost = FORMULATIONS[name].cost(problem)
     arrays = (cost.input_elements + cost.kernel_elements + cost.output_elements) * problem.itemsize
@@ -133,7 +133,7 @@ def load(file: str | Path) -> int:
     if not Path(file).is_file():
         raise FileNotFoundError(errno.ENOENT, "no file of choices, as Choices.save writes it", str(file))
     choices = _file.read(Path(file))
-    for choice in choices:
+    for choice in sorted(choices, key=lambda choice: choice.here):  # of one problem, what was made here counts
         made = "" if choice.here else f", made on {choice.device} with jax {choice.jax}"
         _loaded[choice.problem] = choice._replace(reason=f"loaded from {file}{made}: {choice.reason}")
     compute_again.set(object())

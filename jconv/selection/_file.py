@@ -51,7 +51,7 @@ class Kept(NamedTuple):
         return (self.device, self.jax) == (device_name(self.problem.platform), jax.__version__)
 
 
-def kept(problem: Problem, formulation: str, reason: str) -> Kept:
+def made_here(problem: Problem, formulation: str, reason: str) -> Kept:
     """Return a choice made here."""
     return Kept(problem, formulation, reason, device_name(problem.platform), jax.__version__)
 

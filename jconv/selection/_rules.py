@@ -18,23 +18,28 @@ from jconv.geometry import Geometry
 
 MOST_PHASES = 16  # above this many convolutions in one program, compilation costs more than zeros do
 FEW_GROUPS = 16  # that are worth a turn of a loop each
-FEW = 64  # positions of a kernel's gradient, at most
-MANY = 64  # channels, at least, that products of tiles, of patches and of large images are worth
+FEW_POSITIONS = 64  # of a small image, or of a kernel's gradient, at most
+MANY_CHANNELS = 64  # channels, at least, that products of tiles, of patches and of large images are worth
 FEW_TILES, TILES = 32, 128  # for groups and volumes, and else: fewer do not pay the kernel's transform
-KERNEL = 2**16  # products of channels of a volume's kernel, from which its transform wants as many tiles as an image's
-CACHED = 2048  # tiles of few channels, at most: more pass through memory three times
-LONG = 64  # times a filter's length, above which a series is cut into tiles
+KERNEL_PRODUCTS = 2**16  # of channels of a volume's kernel: from here its transform wants an image's tiles
+CACHED_TILES = 2048  # tiles of few channels, at most: more pass through memory three times
+LONG_SERIES = 64  # times a filter's length, above which a series is cut into tiles
 LANES = 72  # products of input and output channels in a group, at most
-WIDTH = 24  # outputs of one group of few channels, at most: XLA is at its best with 32
-HEAVY = 2**19  # entries of the images of a gradient by the kernel, at least
-SMALL = 1024  # positions of all images, at most, where only large kernels are worth a choice
-VOLUMES = 1024  # products of channels that one row of a volume meets at each position, at most
-ENTRIES = 256  # of all inputs, at least, that share a kernel of several taps in one product
-IMAGES = 8  # at least, and twice as many channels per group, whose columns pay
+FEW_OUTPUTS = 24  # outputs of one group of few channels, at most: XLA is at its best with 32
+FEW_COLUMNS, SUMMED = 96, 196  # outputs of a pointwise kernel's gradient, at most; terms of its sums, at least
+MOST_TAPS = 27  # of a kernel whose gradient is taken by blocks of rows
+FEW_IMAGES, LARGE_IMAGE = 4, 256  # images of a kernel's gradient, below; or output positions of each, at least
+SMALL_POSITIONS = 1024  # positions of all images, at most, where only large kernels are worth a choice
+SHARED_ENTRIES = 256  # of all inputs, at least, that share a kernel of several taps in one product
+COLUMN_IMAGES = 8  # at least, and twice as many channels per group, whose columns pay
 COLUMN_BYTES = 2**27  # of columns to be added, at most: more leave the cache before they are
 OUTPUTS_OF_COLUMNS = 4  # without zeros in between, at most
-COLUMNS = 6  # for each input channel, at most, without zeros in between
-DEEP = 128  # channels of an image with zeros in between, at least: with fewer the weaving of the phases shows
+COLUMNS_PER_INPUT = 6  # for each input channel, at most, without zeros in between
+DEEP_CHANNELS = 128  # channels of an image with zeros in between, at least: with fewer the weaving of the phases shows
+
+
+RULED = ("cpu", "tpu")
+"""The platforms that have rules."""
 
 
 def rule(problem: Problem) -> tuple[str, str] | None:
@@ -43,25 +48,24 @@ def rule(problem: Problem) -> tuple[str, str] | None:
         return _on_tpu(problem)
     if problem.platform != "cpu":
         return None
-    g = problem.geometry
-    depth = problem.in_channels // g.groups
-    if open_problem(problem):
+    g, depth = problem.geometry, problem.depth
+    if has_open_size(problem):
         one_channel = g.groups > 1 and depth == 1 and problem.taps <= UNROLLED_TAPS
         return ("shifts", "one channel per group: each tap is elementwise") if one_channel else None
-    if by_kernel(problem):
+    if is_kernel_gradient(problem):
         return _kernel_gradient(problem)
-    if depth == 1 and (g.groups > 1 or (problem.out_channels <= WIDTH and not _small(problem))):
+    if depth == 1 and (g.groups > 1 or (problem.out_channels <= FEW_OUTPUTS and not _small(problem))):
         return _depthwise(problem)
-    if in_columns(problem):
+    if col2im_pays(problem):
         return "col2im", "zeros between the inputs, or few outputs: one product, and the columns added where they fall"
     if convolutions_apart := _apart(problem):
         return convolutions_apart
     if _few_channels(problem):
         return "lanes", "few channels: they do not fill a matrix product, and the outputs or groups fill the vectors"
-    wide = min(depth, problem.out_channels // g.groups) >= 8
+    wide = min(depth, problem.width) >= 8
     if 1 < g.groups <= FEW_GROUPS and wide and problem.taps > 1 and not _small(problem):
         return "by_group", "few groups of many channels: one after another, each at the speed of a dense one"
-    if in_tiles(problem):
+    if winograd_pays(problem):
         return "winograd", "3×3 at stride 1: transformed tiles need a quarter of the products"
     if g.groups > 1 and problem.positions <= 196 and problem.taps <= UNROLLED_TAPS:
         return "shifts", "groups of small images: one batched product a tap"
@@ -77,14 +81,14 @@ def _on_tpu(problem: Problem) -> tuple[str, str] | None:
     g = problem.geometry
     steps = max(*g.stride, *g.dilation, *g.input_dilation)
     depthwise = 1 < g.groups == problem.in_channels == problem.out_channels
-    if open_problem(problem) or not depthwise or steps > 1 or len(g.window) != 2 or not 1 < problem.taps <= 9:
+    if has_open_size(problem) or not depthwise or steps > 1 or len(g.window) != 2 or not 1 < problem.taps <= 9:
         return None
     return "shifts", "a small depthwise window: by the compiler's count it moves half the bytes or less"
 
 
 def _dense(problem: Problem) -> tuple[str, str] | None:
     """One group, no zeros between the inputs."""
-    g, depth, width = problem.geometry, problem.in_channels, problem.out_channels
+    g, depth, width = problem.geometry, problem.depth, problem.width
     if problem.taps == 1 and max(g.stride) == 1 and len(g.window) > 1:
         return None if depth <= 32 and _small(problem) else ("patches", "pointwise: it is a matrix product")
     if g.stride == g.window and problem.taps > 1 and max(g.dilation) == 1:
@@ -95,7 +99,13 @@ def _dense(problem: Problem) -> tuple[str, str] | None:
         return "space_to_depth", "a stem of few channels: a block of the stride has enough of them"
     if len(g.window) == 3 and 1 < problem.taps <= UNROLLED_TAPS:
         return "shifts", "XLA on cpu is slow on volumes: one product a tap"
-    if len(g.window) == 2 and problem.taps > 1 and problem.positions <= FEW and depth >= 128 and width >= MANY:
+    if (
+        len(g.window) == 2
+        and problem.taps > 1
+        and problem.positions <= FEW_POSITIONS
+        and depth >= 128
+        and width >= MANY_CHANNELS
+    ):
         return "patches", "a small image and a large kernel: one matrix product"
     if len(g.window) == 2 and problem.taps > 1 and unpadded(g):
         return "overhang", "XLA on cpu takes a slower way where there is no padding"
@@ -104,37 +114,36 @@ def _dense(problem: Problem) -> tuple[str, str] | None:
 
 def _few_channels(problem: Problem) -> bool:
     """Whether a multiply-add per tap and channel pays: few in a program, for a handful of channels in each group."""
-    g = problem.geometry
-    depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
+    g, depth, width = problem.geometry, problem.depth, problem.width
     if depth * width > LANES or problem.taps * depth > UNROLLED:
         return False
     if g.groups > 1:
         return True
     if problem.taps == 1 or _small(problem):
         return False
-    return width <= WIDTH or len(g.window) == 3 or (width > 32 and problem.taps <= 9)
+    return width <= FEW_OUTPUTS or len(g.window) == 3 or (width > 32 and problem.taps <= 9)
 
 
-def open_problem(problem: Problem) -> bool:
+def has_open_size(problem: Problem) -> bool:
     """Whether `jax.export` leaves a size open: then nothing can be looked up or counted."""
     sizes = (problem.batch, problem.in_channels, problem.out_channels, problem.geometry.groups)
     return open_sizes(problem) is not None or not all(isinstance(size, int) for size in sizes)
 
 
-def by_kernel(problem: Problem) -> bool:
+def is_kernel_gradient(problem: Problem) -> bool:
     """Whether it looks like a kernel's gradient: few positions and many taps."""
-    return problem.positions <= FEW and problem.taps > problem.positions
+    return problem.positions <= FEW_POSITIONS and problem.taps > problem.positions
 
 
 def _small_input(problem: Problem) -> bool:
     """Whether few input entries share the kernel, which a product lays out again where it has several taps."""
     entries = problem.batch * math.prod(problem.geometry.input_size)
-    return entries < (ENTRIES if problem.taps > 1 else FEW)
+    return entries < (SHARED_ENTRIES if problem.taps > 1 else SHARED_ENTRIES // 4)
 
 
 def _small(problem: Problem) -> bool:
     """Whether a call is over before anything pays."""
-    return problem.batch * problem.positions <= SMALL
+    return problem.batch * problem.positions <= SMALL_POSITIONS
 
 
 def _apart(problem: Problem) -> tuple[str, str] | None:
@@ -144,26 +153,29 @@ def _apart(problem: Problem) -> tuple[str, str] | None:
         return None
     if g.groups > 1 and _few_channels(problem):
         return None
-    if g.groups > 1 or (problem.in_channels >= DEEP and not _small_input(problem)) or len(g.window) == 3:
+    if g.groups > 1 or (problem.in_channels >= DEEP_CHANNELS and not _small_input(problem)) or len(g.window) == 3:
         return "phases", "XLA on cpu multiplies by the zeros of input dilation"
     return None
 
 
-def in_columns(problem: Problem) -> bool:
+def col2im_pays(problem: Problem) -> bool:
     """Whether one product per input entry pays: for zeros between the inputs, or few outputs."""
-    g = problem.geometry
-    depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
-    if open_problem(problem) or max(g.stride) > 1 or depth < 8 or by_kernel(problem):
+    g, depth, width = problem.geometry, problem.depth, problem.width
+    if has_open_size(problem) or max(g.stride) > 1 or depth < 8 or is_kernel_gradient(problem):
         return False
     if COL2IM.cost(problem).intermediate_bytes > COLUMN_BYTES:
         return False
     if max(g.input_dilation) > 1:
-        return not _small_input(problem) if g.groups == 1 else problem.batch >= IMAGES and depth >= 2 * IMAGES
-    few = width <= OUTPUTS_OF_COLUMNS and problem.taps * width <= COLUMNS * depth
+        return (
+            not _small_input(problem)
+            if g.groups == 1
+            else problem.batch >= COLUMN_IMAGES and depth >= 2 * COLUMN_IMAGES
+        )
+    few = width <= OUTPUTS_OF_COLUMNS and problem.taps * width <= COLUMNS_PER_INPUT * depth
     return few and g.groups == 1 and problem.taps > 1 and not _small(problem)
 
 
-def in_tiles(problem: Problem) -> bool:
+def winograd_pays(problem: Problem) -> bool:
     """Whether tiles of Winograd's pay: enough of them for the kernel's transform, and few enough for the cache."""
     g = problem.geometry
     if (
@@ -173,13 +185,17 @@ def in_tiles(problem: Problem) -> bool:
         or max(*g.stride, *g.dilation, *g.input_dilation) > 1
     ):
         return False
-    depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
+    depth, width = problem.depth, problem.width
     tiles = problem.batch * math.prod(g.output_size[:-2]) * math.prod(-(-p // OUTPUTS[3]) for p in g.output_size[-2:])
     if len(g.window) == 3:
-        return tiles >= (FEW_TILES if depth * width < KERNEL else TILES)
+        return tiles >= (FEW_TILES if depth * width < KERNEL_PRODUCTS else TILES)
     if g.groups > 1:
         return min(depth, width) >= 8 and tiles >= FEW_TILES
-    return min(depth, width) >= MANY and tiles >= TILES and (min(depth, width) > MANY or tiles <= CACHED)
+    return (
+        min(depth, width) >= MANY_CHANNELS
+        and tiles >= TILES
+        and (min(depth, width) > MANY_CHANNELS or tiles <= CACHED_TILES)
+    )
 
 
 def _kernel_gradient(problem: Problem) -> tuple[str, str] | None:
@@ -190,32 +206,36 @@ def _kernel_gradient(problem: Problem) -> tuple[str, str] | None:
         return ("fft", "a long filter's gradient: spectra") if long else None
     if max(g.input_dilation) > 1 and convolutions(g) <= MOST_PHASES:
         return "phases", "XLA on cpu multiplies by the zeros of input dilation"
-    depth = problem.in_channels // g.groups  # the batch, of a kernel's gradient
+    depth = problem.depth  # the batch, of a kernel's gradient
     if g.groups == problem.out_channels > 1 and problem.positions > 25:
         return "fft", "a depthwise kernel of many taps, or its gradient: spectra do not grow with them"
-    if 1 < g.groups <= FEW_GROUPS and problem.out_channels >= 8 * g.groups and problem.taps * depth > SMALL:
+    if 1 < g.groups <= FEW_GROUPS and problem.out_channels >= 8 * g.groups and problem.taps * depth > SMALL_POSITIONS:
         return "by_group", "the gradient of few groups: one after another, each at the speed of a dense one"
     if g.groups > 1:
-        return "row_scan", "the gradient of a grouped kernel: row after row, each position one product"
-    if len(g.window) == 3 and depth == 1 and problem.batch * problem.out_channels <= VOLUMES:
-        return "row_scan", "the gradient of one volume's kernel: row after row, each position one product"
+        return "row_scan", "the gradient of a grouped kernel: block after block of rows"
+    return _dense_kernel_gradient(problem)
+
+
+def _dense_kernel_gradient(problem: Problem) -> tuple[str, str] | None:
+    """A gradient by a kernel of one group: its batch is the layer's inputs, its channels are the layer's batch."""
+    g, inputs, outputs = problem.geometry, problem.batch, problem.out_channels
     if problem.positions == 1:
+        few = len(g.window) == 2 and inputs >= MANY_CHANNELS and outputs <= min(FEW_COLUMNS, inputs // 2)
+        if few and problem.taps * problem.depth >= SUMMED:
+            return "row_scan", "the gradient of a pointwise kernel of few outputs: they are the product's left side"
         return "patches", "the gradient of a pointwise kernel: it is a matrix product"
-    if g.groups == 1 and max(g.output_size) <= 3 and _heavy(problem):
-        return "sliding", "the gradient of a kernel by a large image: each position one product"
-    if max(g.dilation) > 1 and problem.batch >= 128 and problem.taps <= FEW:
+    if max(g.dilation) > 1 and inputs >= 128 and problem.taps <= FEW_POSITIONS:
         return "patches", "the gradient of a strided kernel: one matrix product"
+    large = problem.depth < FEW_IMAGES or problem.taps >= LARGE_IMAGE
+    several = len(g.window) == 3 or min(inputs, outputs) >= MANY_CHANNELS // 2
+    if large and several and problem.positions <= MOST_TAPS:
+        return "row_scan", "the gradient of a kernel: block after block of rows, one product each"
     return None
-
-
-def _heavy(problem: Problem) -> bool:
-    """Whether the images that a kernel's gradient sums over leave the cache."""
-    return problem.batch >= MANY and problem.batch * problem.in_channels * problem.taps >= HEAVY
 
 
 def _long_filter(geometry: Geometry) -> tuple[str, str]:
     """Many taps: spectra, of the whole or of tiles."""
-    if len(geometry.window) == 1 and geometry.input_size[0] > LONG * geometry.extent[0]:
+    if len(geometry.window) == 1 and geometry.input_size[0] > LONG_SERIES * geometry.extent[0]:
         return "overlap_add", "a long filter on a far longer series: spectra of tiles stay in the cache"
     return "fft", "many taps: spectra do not grow with them"
 

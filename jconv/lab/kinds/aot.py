@@ -16,11 +16,10 @@ import jax.numpy as jnp
 from jconv.errors import ConfigError, UnsupportedError
 from jconv.formulations import FORMULATIONS
 from jconv.lab import programs
-from jconv.lab.bench import Prepared
+from jconv.lab.bench import Prepared, described
 from jconv.lab.config import Aot
 from jconv.lab.plan import Problem
 from jconv.lab.truth import ARGUMENTS
-from jconv.selection import choose
 
 TOPOLOGIES = {"v5e": "v5e:2x2", "v6e": "v6e:2x2", "v5p": "v5p:2x2x1"}
 """The smallest that libtpu describes of each; a program is compiled for its first chip alone."""
@@ -60,15 +59,7 @@ class Ahead:
 
     def describe(self, contender: str) -> dict[str, Any]:
         """Return what a record says before anything is compiled."""
-        line: dict[str, Any] = {
-            "target": self.settings.target,
-            "multiplications": self.call.multiplications,
-            "array_bytes": self.call.array_bytes,
-        }
-        if contender == "auto" and self.problem.transform == "forward":
-            choice = choose(self.convolution)
-            line |= {"chose": choice.formulation, "chose_because": choice.reason}
-        return line
+        return {"target": self.settings.target} | described(self.problem, contender, "tpu")
 
     def compile(self, contender: str) -> dict[str, Any]:
         """Compile one program, and return what the compiler says of it."""

@@ -207,7 +207,7 @@ def show(value: Any) -> str:
 
 def _kernel_elements(layer: Layer) -> int:
     problem = convolution(layer)
-    return problem.taps * (layer["in_channels"] // layer["groups"]) * layer["out_channels"]
+    return problem.taps * problem.depth * problem.out_channels
 
 
 _SHORT = reprlib.Repr()

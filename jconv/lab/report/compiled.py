@@ -1,15 +1,14 @@
-"""What the TPU's compiler says: a table per dtype and transform, a column per formulation."""
+"""What the TPU's compiler says: a table per transform, a column per formulation."""
 
-from collections.abc import Sequence
-
-from jconv.lab import summary
-from jconv.lab.report.blocks import Band, Block, Cell, Grid, Prose, Run, Section
+from jconv.lab import compiled, summary
+from jconv.lab.report import heat
+from jconv.lab.report.blocks import Block, Cell, Prose, Run, Section, transform_title
 from jconv.lab.summary import REFERENCE, Record
 
 WORDS = (
     "Nothing ran. The compiler's own count of the bytes that a program moves, in MiB; beneath, the temporary memory "
     "that it takes, in MiB, and the compiler's own estimate of the time, which is no measurement. A figure that it "
-    "does not give is a dash."
+    "does not give is a dash. Green: fewer bytes than direct's; its share stands beside."
 )
 
 
@@ -18,43 +17,25 @@ def section(run: Run) -> Section | None:
     mine = [line for line in run.records if line.get("target")]
     if not mine:
         return None
+    direct = {line["problem"]: line.get("compiler_bytes") for line in mine if line["formulation"] == REFERENCE}
     blocks: list[Block] = [Prose(WORDS, quiet=True)]
-    for dtype in dict.fromkeys(line["dtype"] for line in mine):
-        for transform in summary.transforms(mine):
-            lines = [line for line in mine if line["dtype"] == dtype and line["transform"] == transform]
-            if lines:
-                blocks.append(_table(lines, f"{transform.replace('_', ' ').capitalize()}, {dtype}"))
+    for transform in summary.transforms(mine):
+        lines = [line for line in mine if line["transform"] == transform]
+        blocks.append(
+            heat.grid(lines, lambda line: _cell(line, direct.get(line["problem"])), title=transform_title(transform))
+        )
     targets = ", ".join(dict.fromkeys(line["target"] for line in mine))
     return Section("compiled", f"What the compiler of TPU {targets} says", blocks)
 
 
-def _table(lines: Sequence[Record], title: str) -> Grid:
-    names = summary.formulations(lines)
-    rows = []
-    for layer in dict.fromkeys(line["layer"] for line in lines):
-        found = {line["formulation"]: line for line in lines if line["layer"] == layer}
-        direct = found.get(REFERENCE, {}).get("compiler_bytes")
-        rows.append((layer, [_cell(found.get(name), direct) for name in names]))
-    caption = "Green: fewer bytes than direct's; its share stands beside."
-    return Grid(title, caption, "layer", names, [Band("", rows)])
-
-
-def _cell(line: Record | None, direct: float | None) -> Cell:
-    if line is None or line["status"] == "unsupported":
-        return Cell("–")
+def _cell(line: Record, direct: float | None) -> Cell:
     if line["status"] != "ok":
-        return Cell(line["status"].replace("_", " "), [line["reason"][:60]], "slow-3")
+        return heat.status(line)
     moved, colour = line.get("compiler_bytes"), ""
-    text = _mib(moved)
+    text = compiled.mebibytes(line, "compiler_bytes")
     if moved and direct:
         share = moved / direct
         colour = "good-3" if share < 0.6 else "good-2" if share < 0.8 else "good-1" if share < 0.95 else ""
         text += f" ({share:.2f})" if colour else ""
-    estimate = line.get("compiler_estimate_s")
-    return Cell(
-        text, [f"{_mib(line.get('temp_bytes'))} temp", f"{estimate * 1e6:.3g} µs est." if estimate else "–"], colour
-    )
-
-
-def _mib(size: float | None) -> str:
-    return "–" if size is None else f"{size / 2**20:.3g}"
+    small = [f"{compiled.mebibytes(line, 'temp_bytes')} temp", compiled.estimate(line)]
+    return Cell(text, small, colour)

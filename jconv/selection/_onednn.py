@@ -7,12 +7,13 @@ which are one matrix product already.
 from jconv.costs import Problem
 from jconv.formulations._xla import unpadded
 from jconv.formulations.winograd import WINOGRAD
-from jconv.selection._rules import by_kernel, in_columns, in_tiles, open_problem
+from jconv.selection._rules import col2im_pays, has_open_size, is_kernel_gradient, winograd_pays
 
 BATCH = 16  # images, or half as many channels per group, at least, of a gradient whose groups have several outputs
 WIDE = 16  # outputs of one group, at most, of a series' gradient: more fill XLA's products
 LONG_TAPS = 1024  # of a series, at most: more are worth spectra
 WINDOW = 25  # taps, at least, of windows that pay with less work
+STEM = 49  # taps of a dense kernel, at least, whose gradient it is worth
 POSITIONS = 192  # of all images, at least, that pay for laying out a dense kernel; more where windows do not overlap
 TILED = 256  # channels, at least, for which tiles of Winograd's save more than the call does
 TILES_BYTES = 2**26  # that they keep, at most
@@ -20,18 +21,18 @@ WORK_GRADIENT, WORK_GROUPED, WORK_DENSE = 2**17, 2**18, 2**22  # multiplications
 WORK_SMALL_WINDOW, WORK_WINDOW = 2**21, 2**19  # the same, of one channel per group: below WINDOW taps, and from there
 
 
-def called(problem: Problem) -> str | None:
+def onednn_rule(problem: Problem) -> str | None:
     """Return why a problem is given to oneDNN, or None where a program is as fast."""
-    if problem.platform != "cpu" or open_problem(problem) or in_columns(problem):
+    if problem.platform != "cpu" or has_open_size(problem) or col2im_pays(problem):
         return None
     g = problem.geometry
-    depth, width = problem.in_channels // g.groups, problem.out_channels // g.groups
+    depth, width = problem.depth, problem.width
     work = problem.batch * problem.positions * problem.taps * depth * problem.out_channels
     if g.groups == 1:
         if len(g.window) == 1:
             return None
         return "oneDNN's blocked products are faster than XLA's" if _dense(problem, work) else None
-    if by_kernel(problem):
+    if is_kernel_gradient(problem):
         several = width == 1 or problem.batch >= BATCH or depth >= BATCH // 2
         wide = len(g.window) == 1 and width > WIDE
         pays = several and not wide and work >= WORK_GRADIENT and max(g.input_dilation) == 1
@@ -48,11 +49,13 @@ def called(problem: Problem) -> str | None:
 def _dense(problem: Problem, work: int) -> bool:
     """Whether one group of enough work pays: no zeros between the inputs, and no matrix product already."""
     g, depth, width = problem.geometry, problem.in_channels, problem.out_channels
-    if depth == 1 or max(g.input_dilation) > 1 or by_kernel(problem):
+    if is_kernel_gradient(problem):
+        return len(g.window) == 2 and problem.positions >= STEM and max(g.input_dilation) == 1
+    if depth == 1 or max(g.input_dilation) > 1:
         return False
     if problem.taps == 1 and max(g.stride) == 1:
         return False
-    if len(g.window) == 2 and min(depth, width) >= TILED and in_tiles(problem):
+    if len(g.window) == 2 and min(depth, width) >= TILED and winograd_pays(problem):
         return WINOGRAD.cost(problem).intermediate_bytes > TILES_BYTES
     least = POSITIONS
     if g.stride == g.window and unpadded(g):
