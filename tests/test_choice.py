@@ -182,7 +182,7 @@ def test_what_cannot_be_explained():
 
 
 def test_a_rule_whose_formulation_refuses_gives_way(monkeypatch):
-    monkeypatch.setattr("jconv.selection._choose.called", lambda problem: None)
+    monkeypatch.setattr("jconv.selection._choose.onednn_rule", lambda problem: None)
     monkeypatch.setattr("jconv.selection._choose.rule", lambda problem: ("toeplitz", "for the test"))
     geometry = jconv.conv_geometry((300, 300, 3), (3, 3, 3, 8))
     choice = choose(jconv.Problem(geometry, 1, 3, 8))

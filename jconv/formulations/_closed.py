@@ -5,7 +5,7 @@ Its transposes and batching rules bind the same primitive with another geometry,
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -130,15 +130,22 @@ def _kernel_transpose(
     bind: Bind, ct: jax.Array, x: jax.Array, kernel: Any, *, geometry: Geometry, precision: Any, dtype: Any
 ) -> jax.Array:
     to = kernel.aval.dtype
-    groups = geometry.groups
     x, ct = _same_dtype(x, ct)
+    return _kernel_gradient(functools.partial(bind, precision=precision), x, ct, geometry).astype(to)
+
+
+def _kernel_gradient(run: Callable[..., jax.Array], x: jax.Array, ct: jax.Array, geometry: Geometry) -> jax.Array:
+    groups = geometry.groups
+    if max(geometry.input_dilation) > 1 == max(geometry.stride):
+        # ⟨ȳ, x ∗ k⟩ = ⟨x, ȳ ∗ k̃⟩, and the strided convolution has no zeros between its inputs.
+        return flip_exchange(_kernel_gradient(run, ct, x, geometry.input_gradient()), groups)
     # Batch and channels change places: x [N, L, G·c] → [c, L, G·N], ct [N, P, G·o] → [P, N, G·o].
     batch, *size, channels = x.shape
     x = x.reshape(batch, *size, groups, channels // groups).swapaxes(0, -1)
     x = x.reshape(channels // groups, *size, groups * batch)
     ct = jnp.moveaxis(ct, 0, -2)
-    kernel_ct = bind(x, ct, geometry=geometry.kernel_gradient(), precision=precision, dtype=ct.dtype)
-    return jnp.moveaxis(kernel_ct, 0, -2).astype(to)
+    kernel_ct = run(x, ct, geometry=geometry.kernel_gradient(), dtype=ct.dtype)
+    return jnp.moveaxis(kernel_ct, 0, -2)
 
 
 def _same_dtype(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -47,6 +47,8 @@ def rows_at_once(problem: Problem) -> int:
     g = problem.geometry
     terms = problem.depth * math.prod(g.window[1:])
     patches = terms * g.groups * problem.positions * problem.batch * problem.itemsize
+    if not isinstance(patches, int):  # `jax.export` left a size open
+        return 1
     return min(max(BLOCK // max(patches, 1), -(-LEAST_SUM // terms), 1), g.window[0])
 
 

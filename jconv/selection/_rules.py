@@ -220,7 +220,7 @@ def _dense_kernel_gradient(problem: Problem) -> tuple[str, str] | None:
     """A gradient by a kernel of one group: its batch is the layer's inputs, its channels are the layer's batch."""
     g, inputs, outputs = problem.geometry, problem.batch, problem.out_channels
     if problem.positions == 1:
-        few = len(g.window) == 2 and inputs >= MANY_CHANNELS and outputs <= min(FEW_COLUMNS, inputs // 2)
+        few = len(g.window) > 1 and inputs >= MANY_CHANNELS and outputs <= min(FEW_COLUMNS, inputs // 2)
         if few and problem.taps * problem.depth >= SUMMED:
             return "row_scan", "the gradient of a pointwise kernel of few outputs: they are the product's left side"
         return "patches", "the gradient of a pointwise kernel: it is a matrix product"
