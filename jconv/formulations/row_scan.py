@@ -45,7 +45,7 @@ def conv_row_scan(
 def rows_at_once(problem: Problem) -> int:
     """Return how many rows of the window make a block."""
     g = problem.geometry
-    terms = problem.depth * math.prod(g.window[1:])
+    terms = max(problem.depth * math.prod(g.window[1:]), 1)
     patches = terms * g.groups * problem.positions * problem.batch * problem.itemsize
     if not isinstance(patches, int):  # `jax.export` left a size open
         return 1

@@ -27,8 +27,9 @@ LONG_SERIES = 64  # times a filter's length, above which a series is cut into ti
 LANES = 72  # products of input and output channels in a group, at most
 FEW_OUTPUTS = 24  # outputs of one group of few channels, at most: XLA is at its best with 32
 FEW_COLUMNS, SUMMED = 96, 196  # outputs of a pointwise kernel's gradient, at most; terms of its sums, at least
-MOST_TAPS = 27  # of a kernel whose gradient is taken by blocks of rows
-FEW_IMAGES, LARGE_IMAGE = 4, 256  # images of a kernel's gradient, below; or output positions of each, at least
+FEW_IMAGES = 4  # of a kernel's gradient, below; an image's entries are its channels at the output's positions
+HEAVY_IMAGE, HEAVY_IMAGES = 2**18, 2**19  # entries, at least: of one of few images, of all of several
+SMALL_KERNEL = 9  # taps, at most, for which strides alone are worth blocks of rows
 SMALL_POSITIONS = 1024  # positions of all images, at most, where only large kernels are worth a choice
 SHARED_ENTRIES = 256  # of all inputs, at least, that share a kernel of several taps in one product
 COLUMN_IMAGES = 8  # at least, and twice as many channels per group, whose columns pay
@@ -226,11 +227,17 @@ def _dense_kernel_gradient(problem: Problem) -> tuple[str, str] | None:
         return "patches", "the gradient of a pointwise kernel: it is a matrix product"
     if max(g.dilation) > 1 and inputs >= 128 and problem.taps <= FEW_POSITIONS:
         return "patches", "the gradient of a strided kernel: one matrix product"
-    large = problem.depth < FEW_IMAGES or problem.taps >= LARGE_IMAGE
-    several = len(g.window) == 3 or min(inputs, outputs) >= MANY_CHANNELS // 2
-    if large and several and problem.positions <= MOST_TAPS:
+    if len(g.window) == 3 or (min(inputs, outputs) >= MANY_CHANNELS // 2 and _heavy(problem)):
         return "row_scan", "the gradient of a kernel: block after block of rows, one product each"
     return None
+
+
+def _heavy(problem: Problem) -> bool:
+    """Whether the images of a kernel's gradient leave the cache, or one alone is read in strides."""
+    entries = problem.batch * problem.taps
+    if problem.depth >= FEW_IMAGES:
+        return entries * problem.depth >= HEAVY_IMAGES
+    return entries >= HEAVY_IMAGE or (max(problem.geometry.dilation) > 1 and problem.positions <= SMALL_KERNEL)
 
 
 def _long_filter(geometry: Geometry) -> tuple[str, str]:
