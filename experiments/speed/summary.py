@@ -23,13 +23,12 @@ Line = dict[str, Any]
 def kind(problem: Problem, transposed: bool) -> str:
     """Name a layer's kind: the first that fits."""
     g = problem.geometry
-    depth = problem.in_channels // g.groups
     kinds = {
         "1-D": len(g.window) == 1,
         "3-D": len(g.window) == 3,
         "transposed": transposed,
         "large": max(g.window) >= 11,
-        "depthwise": g.groups > 1 and depth == 1,
+        "depthwise": g.groups > 1 and problem.depth == 1,
         "grouped": g.groups > 1,
         "strided": max(g.stride) > 1,
         "pointwise": problem.taps == 1,

@@ -27,6 +27,7 @@ LONG_SERIES = 64  # times a filter's length, above which a series is cut into ti
 LANES = 72  # products of input and output channels in a group, at most
 FEW_OUTPUTS = 24  # outputs of one group of few channels, at most: XLA is at its best with 32
 FEW_COLUMNS, SUMMED = 96, 196  # outputs of a pointwise kernel's gradient, at most; terms of its sums, at least
+IN_CACHE = 2**15  # entries of a kernel's gradient, at most, that are added to again and again
 FEW_IMAGES = 4  # of a kernel's gradient, below; an image's entries are its channels at the output's positions
 HEAVY_IMAGE, HEAVY_IMAGES = 2**18, 2**19  # entries, at least: of one of few images, of all of several
 SMALL_KERNEL = 9  # taps, at most, for which strides alone are worth blocks of rows
@@ -207,11 +208,13 @@ def _kernel_gradient(problem: Problem) -> tuple[str, str] | None:
         return ("fft", "a long filter's gradient: spectra") if long else None
     if max(g.input_dilation) > 1 and convolutions(g) <= MOST_PHASES:
         return "phases", "XLA on cpu multiplies by the zeros of input dilation"
-    depth = problem.depth  # the batch, of a kernel's gradient
+    depth, outputs = problem.depth, problem.batch * problem.positions * problem.out_channels  # depth: the layer's batch
     if g.groups == problem.out_channels > 1 and problem.positions > 25:
         return "fft", "a depthwise kernel of many taps, or its gradient: spectra do not grow with them"
     if 1 < g.groups <= FEW_GROUPS and problem.out_channels >= 8 * g.groups and problem.taps * depth > SMALL_POSITIONS:
         return "by_group", "the gradient of few groups: one after another, each at the speed of a dense one"
+    if g.groups > 1 and depth == 1 < problem.width and outputs <= IN_CACHE:
+        return "shifts", "the gradient of small groups by one image: each of its entries meets every tap"
     if g.groups > 1:
         return "row_scan", "the gradient of a grouped kernel: block after block of rows"
     return _dense_kernel_gradient(problem)
