@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Polygon, Rectangle
 from PIL import Image
 
 import jconv
 from jconv import draw
 from jconv.draw import Picture
-from jconv.draw._panels import integers
+from jconv.draw._operands import integers
 from jconv.errors import ConfigError, GeometryError, UnsupportedError
 from jconv.lab import drawing
 from tests import reference
@@ -58,6 +58,10 @@ def cells(figure: Figure, name: str) -> list[Rectangle]:
 
 def last(picture: Picture) -> Figure:
     return picture.figure(picture.frames - 1)
+
+
+def listed(values: np.ndarray) -> str:
+    return "; ".join(" ".join(f"{value:g}".replace("-", "−") for value in row) for row in values)
 
 
 @pytest.mark.parametrize("op", ["conv", "conv_transpose"])
@@ -104,8 +108,7 @@ def test_arithmetic_in_the_plane(arguments):
         np.testing.assert_array_equal(numbers(figure, "output"), wanted[..., 0])
         assert len(cells(figure, "window")) == 6
     else:
-        written = "; ".join(" ".join(f"{value:g}".replace("-", "−") for value in row) for row in wanted[..., 1])
-        assert written in picture.text
+        assert picture.text.endswith(f"Output: {listed(wanted[..., 0])}. Output: {listed(wanted[..., 1])}.")
 
 
 def test_a_step_shows_what_its_window_reads():
@@ -129,6 +132,8 @@ def test_gradients_are_those_of_the_reference():
     np.testing.assert_array_equal(numbers(figure, "y"), y[0, ..., 0])
     np.testing.assert_array_equal(numbers(figure, "k̄"), dk[..., 0, 0])
     np.testing.assert_array_equal(numbers(figure, "x̄"), dx[0, ..., 0])
+    told = f"y: {listed(y[0, ..., 0])}. k̄: {listed(dk[..., 0, 0])}. x̄: {listed(dx[0, ..., 0])}."
+    assert draw.gradients((5, 4), (3, 2), **arguments).text.endswith(told)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +165,9 @@ def test_matrices_are_the_librarys(size, window, arguments):
 def test_a_circulant_matrix_goes_around():
     text = draw.matrix(4, 3, kind="circulant").text
     assert text.endswith("Rows: 2301; 1230; 0123; 3012.")
+    valid = draw.matrix(4, 3, kind="circulant", padding="VALID").text
+    assert valid.endswith("Rows: 1230; 0123; 3012; 2301.")
+    assert "9 rows" in draw.matrix((3, 3), 2, kind="circulant", stride=(1, 1)).text
 
 
 def test_blocks_are_as_wide_as_a_row_of_the_input_and_as_high_as_one_of_the_output():
@@ -177,11 +185,12 @@ def test_blocks_are_as_wide_as_a_row_of_the_input_and_as_high_as_one_of_the_outp
 
 def test_patches_and_product_are_the_librarys():
     figure = last(draw.products(4, 3, out_channels=2))
-    x = np.random.default_rng(1).integers(1, 10, (4, 4, 1)).astype(np.float32)
-    kernel = np.random.default_rng(2).integers(-1, 3, (3, 3, 1, 2)).astype(np.float32)
+    x, kernel = integers((4, 4, 1), 1, 9, 1), integers((3, 3, 1, 2), -1, 2, 2)
     wanted = reference.conv(x[None], kernel)[0].reshape(-1, 2)
     np.testing.assert_array_equal(numbers(figure, "output"), wanted)
     np.testing.assert_array_equal(numbers(figure, "patches") @ numbers(figure, "kernel"), wanted)
+    places = sorted((cell.get_gid() or "") for cell in cells(figure, "window"))
+    assert places == [f"window[{row}, {column}]" for row in (1, 2, 3) for column in (1, 2, 3)]
 
 
 def test_spectrum_is_diagonal():
@@ -198,8 +207,9 @@ def test_spectrum_is_diagonal():
         ([jconv.Layer(3), jconv.Layer(3, dilation=2), jconv.Layer(3, dilation=4)], 15),
         ([jconv.Layer(3, stride=2), jconv.Layer(2), jconv.Layer(3)], 9),
         ([{"window": 2, "dilation": 3}], 4),
+        ([jconv.Layer(3)] * 5, 11),  # 51² = 2601 ways to the middle
     ],
-    ids=["dilated", "strided", "gap"],
+    ids=["dilated", "strided", "gap", "deep"],
 )
 def test_receptive_fields_are_the_gradients(layers, size):
     """What the diagram marks in the input, and what coverage counts, is where a gradient reaches."""
@@ -210,6 +220,9 @@ def test_receptive_fields_are_the_gradients(layers, size):
     marked = next(line for line in points if line.get_gid() == "level 0").get_xdata()
     places = np.rint(np.asarray(marked) - np.min(marked)).astype(int)
     assert sorted(places) == sorted(np.nonzero(ways.any(axis=0))[0])
+    levels = [np.asarray(line.get_xdata()) for line in points if str(line.get_gid()).startswith("level")]
+    assert len(levels) == len(layers) + 1
+    np.testing.assert_allclose([level.mean() for level in levels], levels[0].mean())  # one middle over the other
     kernel = np.ones(1, int)
     jump = 1
     for layer in layers:
@@ -256,16 +269,35 @@ def test_volumes_and_budget_count_as_the_library():
     assert ends == pytest.approx([cost.bytes / 2**20 for cost in layers.values()])
 
 
+def test_budget_draws_the_bytes_of_the_dtype():
+    cost = jconv.cost((8, 8, 4), (3, 3, 4, 8), padding=1, dtype="bfloat16")
+    picture = draw.budget({"a": cost})
+    assert "the most bytes, 2,112," in picture.text  # 2 · (256 + 288 + 512)
+    (bar,) = picture.figure().axes[1].patches[-1:]
+    assert bar.get_x() + bar.get_width() == pytest.approx(2112 / 2**20)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_filters_that_are_drawn_are_some_of_all():
+    """Of the grouped layer two of each group, by their hatch; the depthwise ones are four."""
+    (axes,) = draw.volumes(["grouped", "depthwise"]).figure().axes
+    texts = [text.get_text() for text in axes.texts]
+    assert "8 filters of 3×3×2" in texts
+    assert [text for text in texts if re.fullmatch(r"\d+ of \d+", text)] == ["4 of 8"]
+    faces = [patch for patch in axes.patches if isinstance(patch, Polygon)][2::3]  # roof, wall, front
+    depths = [4, 2, 2, 2, 2, 8, 4, 1, 1, 1, 1, 4]  # of the blocks; each is drawn from its last channel
+    fronts = [faces[end - 1].get_hatch() or "" for end in np.cumsum(depths)]
+    assert fronts == ["", "", "", "////", "////", "", "", "", "////", "....", "\\\\\\\\", ""]
+
+
 def test_every_figure_has_its_options_and_its_words():
     """What the command knows of a figure is what the function takes."""
     renamed = {"input": "input_size"}
-    from_lab = {"picture": {"picture", "pixels"}, "budget": {"network", "batch"}}
     assert set(drawing.FIGURES) == set(SMALL) == set(draw.__all__) - {"Picture", "explanation"}
-    for name, figure in drawing.FIGURES.items():
+    for name, entry in drawing.FIGURES.items():
         taken = set(inspect.signature(getattr(draw, name)).parameters)
-        options = {renamed.get(option, option) for option in figure.options}
+        options = {renamed.get(option, option) for option in entry.options}
         if name == "budget":
-            assert options == from_lab["budget"]
+            assert options == {"network", "batch"}
             continue
         assert options - {"pixels"} <= taken, name
         assert taken - options <= {"kernels"}, name
@@ -300,17 +332,27 @@ def test_a_gif_has_a_frame_for_each_step(tmp_path):
     ("name", "options", "error", "words"),
     [
         ("arithmetic", {"input": 3, "window": 5}, GeometryError, "window must fit the padded input"),
-        ("arithmetic", {"input": [4, 4, 4], "window": 2}, UnsupportedError, "1 or 2 space axes; got 3"),
+        ("arithmetic", {"input": [4, 4, 4], "window": 2}, UnsupportedError, "1 or 2 space axes to be seen; got 3"),
         ("arithmetic", {"input": 100}, UnsupportedError, "at most 40 to be seen; got an input of 100×100"),
         ("arithmetic", {"axes": "x"}, GeometryError, "axes must be an int, at least 1; got axes='x'"),
         ("matrix", {"axes": [1, 2]}, GeometryError, "axes must be an int, at least 1"),
+        ("arithmetic", {"axes": 1, "input": [5, 7]}, GeometryError, "must be 2, as the sizes name them; got axes=1."),
+        ("matrix", {"axes": 2, "input": [5]}, GeometryError, "axes must be 1, as the sizes name them; got axes=2"),
+        ("arithmetic", {"transposed": "maybe"}, ConfigError, "transposed must be true or false; got 'maybe'"),
         ("arithmetic", {"input": "five"}, GeometryError, "input_size must be an int"),
         ("arithmetic", {"padding_mode": "mirror"}, GeometryError, "padding_mode must be one of"),
         ("arithmetic", {"groups": 9}, UnsupportedError, "at most 4"),
         ("arithmetc", {}, ConfigError, "Did you mean 'arithmetic'?"),
         ("arithmetic", {"strides": 2}, ConfigError, "got --strides. Did you mean 'stride'?"),
         ("matrix", {"kind": "hankel"}, UnsupportedError, "toeplitz, sparse, circulant; got 'hankel'"),
-        ("matrix", {"input": 200}, UnsupportedError, "at most 144 columns"),
+        ("matrix", {"input": 200}, UnsupportedError, "at most 144 rows and columns to be seen; got 198 rows and 200"),
+        ("matrix", {"kind": "circulant", "stride": 2}, UnsupportedError, "must have stride 1; got stride=2"),
+        ("matrix", {"kind": "circulant", "input": 3, "window": 4}, UnsupportedError, "covers 4 on 3"),
+        ("products", {"out_channels": 5}, UnsupportedError, "at most 4, to be seen; got 9 of 4 from 4×4"),
+        ("products", {"input": 10**6}, UnsupportedError, "the input at most 9×9"),
+        ("checkerboard", {"size": 10**6}, UnsupportedError, "outputs must be at most 24 to be seen; got 2000001 from"),
+        ("checkerboard", {"pixels": 32}, ConfigError, "pixels must come with a picture; got pixels=32 alone"),
+        ("filters", {"pixels": 4}, ConfigError, "pixels from 8 to 1024; got picture='photo', pixels=4"),
         ("receptive", {"layers": [{"windw": 3}]}, GeometryError, "with a window"),
         ("receptive", {"layers": 3}, GeometryError, "must be a sequence of Layers; got 3"),
         ("receptive", {"layers": []}, GeometryError, "at least one"),
@@ -330,7 +372,6 @@ def test_what_cannot_be_drawn_is_said(name, options, error, words):
 def test_a_step_that_is_none_is_said(tmp_path):
     with pytest.raises(UnsupportedError, match=r"frame must be in 0 … 5; got 6"):
         draw.flip(3).save(tmp_path / "a.svg", frame=6)
-    assert drawing.draw("checkerboard", {"pixels": 32}, Path()).frames == 1  # of a picture that is not drawn
 
 
 def test_a_wrong_suffix_is_said(tmp_path):
@@ -356,3 +397,13 @@ def test_records_hold_the_words(tmp_path):
     report = (results.folder / "report.html").read_text()
     assert lines[0]["text"].split(":")[0] in report
     assert "data:image/gif;base64," in report
+
+
+def test_a_gallery_of_one_theme_is_shown_in_it(tmp_path):
+    config = {
+        "schema_version": 1, "kind": "gallery", "name": "night", "themes": ["dark"],
+        "figures": [{"name": "one", "figure": "spectrum", "options": {"size": 4}}],
+    }  # fmt: skip
+    report = (jconv.lab.run(config, out=tmp_path / "run").folder / "report.html").read_text()
+    assert "The circulant matrix C of the blur 1 2 1 / 4" in report
+    assert report.count("data:image/svg+xml;base64,") == 1

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from scipy import ndimage, signal
 
 import jconv
@@ -14,7 +15,11 @@ from tests import reference
 
 def points(axes: Axes) -> list[dict[int, float]]:
     """Return the height of each set of stems, by the sample it stands at."""
-    return [{round(place): value for place, value in zip(*line.get_data(), strict=True)} for line in axes.lines]
+    return [{round(place): value for place, value in zip(*drawn(line), strict=True)} for line in axes.lines]
+
+
+def drawn(line: Line2D) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
 
 
 def image(axes: Axes) -> np.ndarray:
@@ -49,17 +54,17 @@ def test_flip_shades_the_area_that_is_the_integral():
     for t in range(1, 8):
         above, _, below, _ = draw.flip(4).figure(t).axes
         _, g = above.lines
-        place, height = (np.asarray(data)[1:] for data in g.get_data())
-        np.testing.assert_allclose(height, 1 - (t - place) / 4, atol=1e-6)
+        place, height = drawn(g)
+        np.testing.assert_allclose(height[1:], 1 - (t - place[1:]) / 4, atol=1e-6)
         (shaded,) = above.collections
-        across, up = shaded.get_paths()[0].vertices.T
+        across, up = np.asarray(shaded.get_paths()[0].vertices).T
         area = abs(np.dot(across, np.roll(up, 1)) - np.dot(up, np.roll(across, 1))) / 2
         assert area == pytest.approx(y(t), abs=0.05)
         whole, done, end = below.lines
-        times, values = whole.get_data()
-        np.testing.assert_allclose(values, y(np.asarray(times)), atol=0.05)
-        assert np.max(done.get_xdata()) == pytest.approx(t, abs=0.05)
-        assert end.get_ydata() == pytest.approx(y(t), abs=0.05)
+        times, values = drawn(whole)
+        np.testing.assert_allclose(values, y(times), atol=0.05)
+        assert drawn(done)[0].max() == pytest.approx(t, abs=0.05)
+        assert drawn(end)[1] == pytest.approx(y(t), abs=0.05)
 
 
 def test_filters_are_scipys(rng):
@@ -73,11 +78,11 @@ def test_filters_are_scipys(rng):
         "Sobel, horizontal edges": ndimage.sobel(picture, axis=0, mode="nearest"),
         "Laplacian": laplacian,
     }
-    drawn = {axes.get_title(): axes for axes in draw.filters(picture).figure().axes}
-    assert list(drawn) == list(wanted)
+    places = {axes.get_title(): axes for axes in draw.filters(picture).figure().axes}
+    assert list(places) == list(wanted)
     for name, values in wanted.items():
-        np.testing.assert_allclose(image(drawn[name]), values, atol=1e-5, err_msg=name)
-        low, high = drawn[name].images[0].get_clim()
+        np.testing.assert_allclose(image(places[name]), values, atol=1e-5, err_msg=name)
+        low, high = places[name].images[0].get_clim()
         signed = values.min() < -0.5 and name != "sharpen"  # zero is the middle of grey
         assert (low, high) == ((pytest.approx(-high), pytest.approx(abs(values).max())) if signed else (0, 1)), name
 
@@ -97,8 +102,9 @@ def test_effective_is_the_mean_size_of_the_gradients():
     picture = draw.effective(layers, networks=5)
     field, row = picture.figure().axes
     np.testing.assert_allclose(image(field), found, rtol=1e-4)
-    np.testing.assert_array_equal(row.lines[0].get_xdata(), range(-3, 4))
-    np.testing.assert_allclose(row.lines[0].get_ydata(), found[3] / found.max(), rtol=1e-4)
+    place, share = drawn(row.lines[0])
+    np.testing.assert_array_equal(place, range(-3, 4))
+    np.testing.assert_allclose(share, found[3] / found.max(), rtol=1e-4)
     assert f"{np.mean(found > 0.0455 * found.max()):.0%} of them by more than 4.55 % of the largest" in picture.text
 
 
@@ -125,7 +131,8 @@ def test_the_title_and_the_text_have_one_word(window, stride, size, word):
 def test_explanation_draws_what_each_formulation_keeps():
     x, kernel = jax.ShapeDtypeStruct((2, 9, 8, 4), jnp.float32), jax.ShapeDtypeStruct((3, 3, 4, 5), jnp.float32)
     kept = {"fft": 3 * 2**20, "direct": 0, "patches": 2**19}
-    explained = jconv.explain(x, kernel)._replace(formulation="fft", intermediate_bytes=kept, refusals={"winograd": "no"})
+    explained = jconv.explain(x, kernel)
+    explained = explained._replace(formulation="fft", intermediate_bytes=kept, refusals={"winograd": "no"})
     picture = draw.explanation(explained)
     figure = picture.figure()
     (axes,) = figure.axes

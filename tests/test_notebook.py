@@ -9,9 +9,9 @@ client = pytest.importorskip("nbclient")
 
 NOTEBOOK = Path(__file__).parents[1] / "experiments" / "colab.ipynb"
 
+pytestmark = pytest.mark.skipif(not NOTEBOOK.exists(), reason="the notebook is not beside the tests")
 
-@pytest.mark.skipif(not NOTEBOOK.exists(), reason="the notebook is not beside the tests")
-@pytest.mark.filterwarnings("ignore")
+
 def test_every_cell_runs(tmp_path):
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client.NotebookClient(
@@ -23,12 +23,6 @@ def test_every_cell_runs(tmp_path):
     assert "No accelerator: everything below runs on the CPU." in printed
     assert "the same one by one: True" in printed
     assert "the same gradients" in printed
-
-
-def test_a_wrong_cell_fails(tmp_path):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("assert 1 == 2")])
-    with pytest.raises(client.exceptions.CellExecutionError):
-        client.NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
 
 
 def test_it_is_committed_small_with_what_it_printed():

@@ -39,7 +39,7 @@ def test_tiles_add_up(x_shape, kernel_shape, arguments):
 
 BLOCKS = {
     "a gradient's": ((4, 30, 12, 2), (28, 10, 2, 3), {}),
-    "stride and dilation": ((2, 33, 9, 1), (14, 4, 1, 3), {"dilation": 2, "stride": (3, 1), "padding": [(2, 3), (0, 1)]}),
+    "stride, dilation": ((2, 33, 9, 1), (14, 4, 1, 3), {"dilation": 2, "stride": (3, 1), "padding": [(2, 3), (0, 1)]}),
     "groups, zeros between": ((2, 9, 7, 4), (8, 3, 2, 6), {"groups": 2, "input_dilation": 2, "padding": 1}),
     "series": ((3, 40, 2), (33, 2, 1), {}),
     "volume": ((2, 9, 5, 4, 1), (7, 4, 3, 1, 2), {}),

@@ -4,14 +4,9 @@ python experiments/tour/tour.py
 """
 
 from pathlib import Path
-from typing import NamedTuple
-
-import jax
-import jax.numpy as jnp
-import numpy as np
+from typing import Any, NamedTuple
 
 import jconv
-from jconv.lab import drawing, images
 
 HERE = Path(__file__).parent
 GALLERY = HERE.parent / "gallery" / "run"
@@ -25,6 +20,18 @@ class Stop(NamedTuple):
     line: str
     figure: str
 
+
+PREPARED = """\
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jconv
+from jconv.lab import drawing
+
+x, k = jax.random.normal(jax.random.key(0), (16, 16, 3)), jax.random.normal(jax.random.key(1), (3, 3, 3, 4))
+y = jconv.conv(x, k, padding="SAME", formulation="direct")
+"""
 
 STOPS = (
     Stop(
@@ -179,15 +186,13 @@ STOPS = (
 
 def main() -> None:
     """Evaluate every line and write the page; the pictures are the gallery's."""
-    x = jnp.asarray(images.photograph("photo", Path(), 16))
-    k = jax.random.normal(jax.random.key(0), (3, 3, 3, 4))
-    names = {"jconv": jconv, "jnp": jnp, "np": np, "drawing": drawing, "x": x, "k": k}
-    names["y"] = jconv.conv(x, k, padding="SAME", formulation="direct")
+    names: dict[str, Any] = {}
+    exec(PREPARED, names)
     drawn = {(line["layer"], line["formulation"]): line for line in jconv.lab.load(GALLERY)}
-    parts = [INTRODUCTION]
+    parts = [INTRODUCTION, f"Every line below stands on these:\n\n```python\n{PREPARED}```\n"]
     for number, stop in enumerate(STOPS, start=1):
         said = eval(stop.line, names)
-        parts.append(f"## {number}. {stop.title}\n\n{stop.words}\n\n```python\n>>> {stop.line}\n{said}\n```\n")
+        parts.append(f"## {number}. {stop.title}\n\n{stop.words}\n\n```python\n>>> {stop.line}\n{said!r}\n```\n")
         if stop.figure:
             light, dark = (drawn[stop.figure, theme] for theme in ("light", "dark"))
             alt = light["text"].replace('"', "'")

@@ -12,12 +12,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jconv.draw._picture import Picture, Theme
-from jconv.draw._stage import LETTER, MARGIN, WIDTH, Stage, number, sizes
+from jconv.draw._stage import LETTER, LINE, MARGIN, TALLEST, WIDTH, Stage, number, sizes
 from jconv.geometry import Geometry
 
 LARGEST = 0.42  # inches of a cell, at most
-TALLEST = 7.0  # inches of a picture, about
 EQUATION = 84  # letters that a line has room for
+MOST_LISTED = 64  # outputs whose numbers the words tell
 
 
 class Panel(NamedTuple):
@@ -57,26 +57,26 @@ def panels_picture(panels: Sequence[Panel], text: str) -> Picture:
         The picture.
     """
     unit = _unit(panels)
-    rows = [_body(panel, unit) + 2.4 * _line(unit) for panel in panels]
+    line = LINE / unit
+    rows = [_body(panel, line) + 2.4 * line for panel in panels]
     frames = max(panel.output.size for panel in panels)
 
     def draw(figure: Figure, theme: Theme, frame: int) -> None:
         stage, top = Stage(figure, theme, unit), 0.0
         for panel, height in zip(panels, rows, strict=True):
             _draw_panel(stage, panel, top, min(frame, panel.output.size - 1))
-            top += height + _line(unit)
+            top += height + stage.line
         _legend(stage, panels, top)
 
-    height = unit * (sum(rows) + len(rows) * _line(unit)) + 0.3 + 2 * MARGIN
-    if any(panel.output.size <= 64 for panel in panels):
-        listed = [f"{_listed(panel.output)}" for panel in panels if panel.output.size <= 64]
-        text = f"{text} Output: {'. Output: '.join(listed)}."
+    height = unit * (sum(rows) + len(rows) * line) + 0.3 + 2 * MARGIN
+    listed = [f" {_named(panel)}: {_listed(panel.output)}." for panel in panels if panel.output.size <= MOST_LISTED]
+    text += "".join(listed)
     return Picture(draw, text, (WIDTH, height), frames, still=frames // 2)
 
 
 def _draw_panel(stage: Stage, panel: Panel, top: float, frame: int) -> None:
     """Draw the canvas with the window on it; the kernel; the outputs so far; and the sum of this one."""
-    g, line = panel.geometry, _line(stage.unit)
+    g, line = panel.geometry, stage.line
     rows, columns = panel.kinds.shape
     flat = rows == 1
     place = tuple(int(p) for p in np.unravel_index(frame, panel.output.shape))
@@ -104,18 +104,14 @@ def _draw_panel(stage: Stage, panel: Panel, top: float, frame: int) -> None:
     stage.grid(left, below + line, panel.kernel, "kernel", "kernel")
     below += line + panel.kernel.shape[0] + 0.4
     stage.words(left, below + 0.5 * line, f"{panel.output_title} {_size(panel.output.shape)}")
-    for number_of, (index, value) in enumerate(np.ndenumerate(panel.output)):
-        done = number_of <= frame
-        x, y = left + index[1], below + line + index[0]
-        name = f"{panel.output_title}[{index[0]}, {index[1]}]"
-        stage.cell(x, y, "output" if done else "empty", number(value) if done else "", name)
+    stage.grid(left, below + line, panel.output, "output", panel.output_title, frame + 1)
     stage.frame(left + place[1], below + line + place[0], 1, 1, "now")
     result = number(float(panel.output[place]))
     where = ", ".join(str(p) for p in (place[1:] if flat else place))
     sums = " + ".join(products)
     if len(sums) > EQUATION - 20:
         sums = f"sum of {len(products)} products"
-    stage.words(0, top + _body(panel, stage.unit) + 0.9 * line, f"{panel.output_title}[{where}] = {sums} = {result}")
+    stage.words(0, top + _body(panel, line) + 0.9 * line, f"{panel.output_title}[{where}] = {sums} = {result}")
 
 
 def _legend(stage: Stage, panels: Sequence[Panel], top: float) -> None:
@@ -178,7 +174,7 @@ def panel(
     output = np.zeros(geometry.output_size)
     for tap in np.ndindex(*geometry.window):
         start = [f + d * t for f, d, t in zip(first, geometry.dilation, tap, strict=True)]
-        met = [slice(a, a + s * (p - 1) + 1, s) for a, s, p in zip(start, geometry.stride, output.shape, strict=True)]
+        met = [slice(a, a + span, s) for a, span, s in zip(start, geometry.span, geometry.stride, strict=True)]
         output += values[tuple(met)] * kernel[tap]
     return Panel(
         kinds, values, first, geometry, kernel, output, f"{title} {_size(x.shape)}", kernel_title, output_title
@@ -220,9 +216,8 @@ def _lifted(geometry: Geometry) -> Geometry:
     )
 
 
-def _body(panel: Panel, unit: float) -> float:
+def _body(panel: Panel, line: float) -> float:
     """The height of a panel's cells, below its title."""
-    line = _line(unit)
     rows = panel.kinds.shape[0]
     right = 2 * line + panel.kernel.shape[0] + 0.4 + panel.output.shape[0]
     return rows + 0.4 + right if rows == 1 else max(rows, right - line)
@@ -240,22 +235,18 @@ def _unit(panels: Sequence[Panel]) -> float:
             wide = min(wide, room / max(columns, right))
         else:
             wide = min(wide, room / (columns + 1.2 + right), (room - title) / (columns + 1.2))
-    cells = sum(_body(panel, LARGEST) for panel in panels)
+    cells = sum(_body(panel, LINE / LARGEST) for panel in panels)
     return min(wide, TALLEST / cells)
-
-
-def _line(unit: float) -> float:
-    """The height of a line of text, in cells."""
-    return 0.22 / unit
-
-
-def integers(shape: tuple[int, ...], low: int, high: int, seed: int) -> np.ndarray:
-    """Return whole numbers from `low` to `high`, the same at each call."""
-    return np.random.default_rng(seed).integers(low, high + 1, shape).astype(np.float32)
 
 
 def _size(shape: tuple[int, ...]) -> str:
     return sizes(shape[1:] if shape[0] == 1 and len(shape) > 1 else shape)
+
+
+def _named(panel: Panel) -> str:
+    """Begin a sentence with an output's name: a word with a capital, a symbol as it is."""
+    title = panel.output_title
+    return title.capitalize() if title.isalpha() and len(title) > 1 else title
 
 
 def _listed(output: np.ndarray) -> str:

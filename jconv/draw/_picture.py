@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
+from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from PIL import Image, PngImagePlugin
 
@@ -103,7 +103,8 @@ class Picture:
         Args:
             path: The file; its suffix says the format: .svg, .png, or .gif, which has all frames.
             dark: Whether the page is dark.
-            frame: Which frame of a moving picture an SVG or PNG shows; by default the one that stands for all.
+            frame: Which frame of a moving picture an SVG or PNG shows; by default the one that stands for all. A GIF
+                shows all.
             seconds: How long a GIF shows each frame.
             scale: Pixels of a PNG or GIF to each of a screen's.
 
@@ -114,13 +115,14 @@ class Picture:
             UnsupportedError: If the suffix is another, or there is no such frame.
         """
         path = Path(path)
-        if path.suffix.lower() not in FORMATS:
+        suffix = suffix_of(path)
+        if suffix == ".gif" and frame is not None:
             raise UnsupportedError(
-                f"draw: a picture's file must end in one of {', '.join(FORMATS)}; got {path.name!r}. Write "
-                f"{path.stem or 'picture'}.svg."
+                f"draw: frame must not be given for a .gif, which shows all; got frame={frame}. Write {path.stem}.svg."
             )
+        data = self._bytes(suffix, dark=dark, frame=frame, seconds=seconds, scale=scale)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(self._bytes(path.suffix.lower(), dark=dark, frame=frame, seconds=seconds, scale=scale))
+        path.write_bytes(data)
         return path
 
     def _bytes(self, suffix: str, *, dark: bool, frame: int | None, seconds: float, scale: float) -> bytes:
@@ -169,6 +171,17 @@ class Picture:
         return f'<img src="{source}" alt="{html.escape(self.text)}" style="max-width: 100%">'
 
 
+def suffix_of(path: Path) -> str:
+    """Return the suffix that says a file's format, or raise."""
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise UnsupportedError(
+            f"draw: a picture's file must end in one of {', '.join(FORMATS)}; got {path.name or str(path)!r}. Write "
+            f"{path.stem or 'picture'}.svg."
+        )
+    return suffix
+
+
 def _with_page(palette: Image.Image, picture: Image.Image) -> None:
     """Give the page its own colour again, which a palette's nearest may miss by a little."""
     corner = palette.getpixel((0, 0))
@@ -213,3 +226,8 @@ def tint(colour: str, theme: Theme, share: float = 0.25) -> tuple[float, float, 
     page, strong = (np.array(to_rgb(c)) for c in (theme.page, colour))
     mixed = (1 - share) * page + share * strong
     return float(mixed[0]), float(mixed[1]), float(mixed[2])
+
+
+def shades(colour: str, theme: Theme, least: float, most: float) -> ListedColormap:
+    """Return a colour map from a light tint of a colour to a strong one."""
+    return ListedColormap([tint(colour, theme, float(share)) for share in np.linspace(least, most, 64)])

@@ -9,7 +9,9 @@ from matplotlib.patches import Rectangle
 from jconv.draw._picture import Theme, tint
 
 WIDTH = 6.0  # inches of every picture: 600 pixels
+TALLEST = 7.0  # inches of a picture of cells, about
 MARGIN = 0.15  # inches around what is drawn
+LINE = 0.22  # inches that a line of text takes
 LETTER = 0.075  # inches that a letter of a title takes, and 9 points
 LEAST = 5.5  # points of the smallest number that is written
 
@@ -58,6 +60,11 @@ class Stage:
         self.axes.set_xlim(-MARGIN / unit, (width - MARGIN) / unit)
         self.axes.set_ylim((height - MARGIN) / unit, -MARGIN / unit)  # rows run downwards
 
+    @property
+    def line(self) -> float:
+        """The height of a line of text, in cells."""
+        return LINE / self.unit
+
     def cell(self, x: float, y: float, kind: str, text: str = "", name: str = "", small: str = "") -> None:
         """Draw one cell.
 
@@ -95,7 +102,7 @@ class Stage:
         colour = self.theme.quiet if quiet else self.theme.ink
         self.axes.text(x, y, text, size=size, ha=align, va="center", color=colour)
 
-    def grid(self, x: float, y: float, values: np.ndarray, kind: str, name: str) -> None:
+    def grid(self, x: float, y: float, values: np.ndarray, kind: str, name: str, done: int | None = None) -> None:
         """Draw a matrix of one kind of cells.
 
         Args:
@@ -104,9 +111,12 @@ class Stage:
             values: `[rows, columns]`.
             kind: One of `looks`.
             name: What it is.
+            done: How many of them are filled, row by row; by default all.
         """
-        for (row, column), value in np.ndenumerate(values):
-            self.cell(x + column, y + row, kind, number(float(value)), f"{name}[{row}, {column}]")
+        for place, ((row, column), value) in enumerate(np.ndenumerate(values)):
+            filled = done is None or place < done
+            text = number(float(value)) if filled else ""
+            self.cell(x + column, y + row, kind if filled else "empty", text, f"{name}[{row}, {column}]")
 
     def frame(self, x: float, y: float, width: float, height: float, kind: str) -> None:
         """Draw an outline."""
@@ -150,14 +160,14 @@ class Stage:
 
 
 def number(value: float) -> str:
-    """Write a number as short as it is right: −3, 2.5, 0.33.
+    """Write a whole number whole, another as short as it is right: 1215, −3, 2.5, 0.33.
 
     Example:
-        >>> number(-3.0), number(0.333333)
-        ('−3', '0.33')
+        >>> number(1215.0), number(-3.0), number(0.333333)
+        ('1215', '−3', '0.33')
     """
-    text = f"{value:.3g}" if abs(value) >= 1 or value == 0 else f"{value:.2g}"
-    return text.replace("-", "−")
+    digits = ".0f" if float(value).is_integer() else ".3g" if abs(value) >= 1 else ".2g"
+    return f"{value:{digits}}".replace("-", "−")
 
 
 def sizes(shape: tuple[int, ...]) -> str:

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from jconv._arguments import Ints, Padding, Pads, axes_of, one_int, per_axis, resolve_padding
+from jconv._arguments import Ints, Padding, Pads, one_int, per_axis, resolve_padding
 from jconv._modes import PADDING_MODES, check_padding_mode
-from jconv.draw._panels import integers, panel, panels_picture
+from jconv.draw._operands import integers, space_axes
+from jconv.draw._panels import panel, panels_picture
 from jconv.draw._picture import Picture
 from jconv.draw._stage import sizes
 from jconv.errors import GeometryError, UnsupportedError
@@ -16,8 +17,8 @@ MOST_CELLS = 40  # along a side: more are no picture
 
 
 def arithmetic(
-    input_size: Ints,
-    window: Ints,
+    input_size: Ints = 5,
+    window: Ints = 3,
     *,
     stride: Ints = 1,
     padding: Padding = "VALID",
@@ -40,7 +41,7 @@ def arithmetic(
         groups: A channel for each, at most four.
         transposed: Whether it is the transposed convolution: its stride inserts zeros, its padding crops.
         output_padding: As for `conv_transpose`.
-        axes: 1 or 2, where all sizes are single ints; 2 by default.
+        axes: 1 or 2, where all sizes are single ints; 2 by default, a picture of cells.
 
     Returns:
         The picture.
@@ -57,11 +58,7 @@ def arithmetic(
         Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016,
         https://arxiv.org/abs/1603.07285.
     """
-    axes = None if axes is None else one_int("draw", "axes", axes)
-    named = axes_of(input_size, window, stride, padding, dilation, output_padding)
-    count = named if named > 1 or (axes is None and _one_entry(input_size, window)) else axes or 2
-    if not 1 <= count <= 2:
-        raise UnsupportedError(f"draw: arithmetic must have 1 or 2 space axes; got {count}. Leave out an axis.")
+    count = space_axes(axes, 2, input_size, window, stride, padding, dilation, output_padding)
     groups = one_int("draw", "groups", groups)
     if groups > 4:
         raise UnsupportedError(f"draw: groups must be at most 4 to be seen; got groups={groups}. Take 2.")
@@ -111,11 +108,6 @@ def check_seen(geometry: Geometry) -> None:
         )
     if 0 in geometry.input_size:
         raise GeometryError(f"draw: input_size must be at least 1; got {sizes(geometry.input_size)}. Take 5.")
-
-
-def _one_entry(*values: Ints) -> bool:
-    """Whether sizes name one axis, as (5,) does."""
-    return any(not isinstance(value, int) for value in values)
 
 
 def _padded(x: np.ndarray, pads: Pads, mode: str) -> np.ndarray:

@@ -13,12 +13,11 @@ from jconv.errors import GeometryError, UnsupportedError
 MOST_LAYERS = 60
 
 
-def budget(layers: Mapping[str, Cost], *, itemsize: int = 4, title: str = "") -> Picture:
+def budget(layers: Mapping[str, Cost], *, title: str = "") -> Picture:
     """Draw the multiplications, and the bytes of input, kernel and output, of every layer.
 
     Args:
         layers: What each layer costs, as `jconv.cost` counts it, by their names from the input to the output.
-        itemsize: Bytes of an element.
         title: What they are of.
 
     Returns:
@@ -42,11 +41,12 @@ def budget(layers: Mapping[str, Cost], *, itemsize: int = 4, title: str = "") ->
     names = list(layers)
     costs = list(layers.values())
     work = np.array([cost.multiplications for cost in costs])
-    parts = {
-        kind: np.array([getattr(cost, f"{kind}_elements") * itemsize for cost in costs])
-        for kind in ("input", "kernel", "output")
+    elements = {
+        kind: np.array([getattr(cost, f"{kind}_elements") for cost in costs]) for kind in ("input", "kernel", "output")
     }
-    total = np.sum(list(parts.values()), axis=0)
+    total = np.array([cost.bytes for cost in costs])
+    itemsizes = total // np.maximum(np.sum(list(elements.values()), axis=0), 1)
+    parts = {kind: count * itemsizes for kind, count in elements.items()}
     row = 0.19 if len(names) > 12 else 0.26
 
     def draw(figure: Figure, theme: Theme, frame: int) -> None:

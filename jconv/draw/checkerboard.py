@@ -2,15 +2,17 @@
 
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from jconv._arguments import one_int
 from jconv._conv import conv_transpose
-from jconv.draw._picture import Picture, Theme, tint
+from jconv.draw._operands import grey
+from jconv.draw._picture import Picture, Theme, shades, tint
 from jconv.draw._stage import WIDTH
-from jconv.errors import GeometryError, UnsupportedError
+from jconv.errors import UnsupportedError
 from jconv.receptive import overlap
+
+MOST = 24  # outputs along an axis
 
 
 def checkerboard(window: int = 3, stride: int = 2, *, size: int = 5, picture: np.ndarray | None = None) -> Picture:
@@ -39,19 +41,20 @@ along an axis. The overlap is even.
         https://distill.pub/2016/deconv-checkerboard.
     """
     window, stride, size = (one_int("draw", *pair) for pair in (("window", window), ("stride", stride), ("size", size)))
+    outputs = stride * (size - 1) + window
+    if outputs > MOST:
+        raise UnsupportedError(
+            f"draw: outputs must be at most {MOST} to be seen; got {outputs} from size={size}, window={window}, "
+            f"stride={stride}. Take less."
+        )
     line, plane = overlap(size, window, stride=stride), overlap((size, size), window, stride=stride)
-    if len(line) > 24:
-        raise UnsupportedError(f"draw: outputs must be at most 24 to be seen; got {len(line)}. Take a smaller size.")
     inside = line[window - 1 : len(line) - window + 1]
     counts = sorted(set(inside.tolist()))
-    even = len(counts) == 1
+    word = "border only" if not counts else "even" if len(counts) == 1 else "uneven"
     scaled = None
     if picture is not None:
-        picture = np.asarray(picture, np.float32)
-        if picture.ndim != 2:
-            raise GeometryError(f"draw: picture must be grey, [height, width]; got shape {picture.shape}. Take a mean.")
         kernel = jnp.full((window, window, 1, 1), stride**2 / window**2)
-        scaled = np.asarray(conv_transpose(jnp.asarray(picture)[..., None], kernel, stride=stride))[..., 0]
+        scaled = np.asarray(conv_transpose(jnp.asarray(grey(picture))[..., None], kernel, stride=stride))[..., 0]
 
     def draw(figure: Figure, theme: Theme, frame: int) -> None:
         columns = figure.subplots(1, 2 if scaled is None else 3)
@@ -67,8 +70,7 @@ along an axis. The overlap is even.
         columns[0].set_xticks(np.arange(0, len(line), 2 if len(line) <= 14 else 4))
         columns[0].spines["left"].set_visible(False)
         columns[0].set_ylim(0, line.max() * 1.15)
-        shades = ListedColormap([tint(theme.series[0], theme, s) for s in np.linspace(0.05, 0.7, 64)])
-        columns[1].imshow(plane, cmap=shades, gid="overlap")
+        columns[1].imshow(plane, cmap=shades(theme.series[0], theme, 0.05, 0.7), gid="overlap")
         for (row, column), count in np.ndenumerate(plane):
             columns[1].text(column, row, str(count), ha="center", va="center", size=min(8, 90 / len(line)))
         columns[1].set_title("and in two dimensions")
@@ -79,18 +81,17 @@ along an axis. The overlap is even.
             axes.set_xticks([])
             axes.set_yticks([])
             axes.spines[:].set_visible(False)
-        words = f"window {window}, stride {stride}: {'even' if even else 'uneven'}"
+        words = f"window {window}, stride {stride}: {word}"
         figure.text(0.5, 0.95, words, ha="center", va="center", weight="bold")
 
-    found = (
-        (
-            f"every output is written by {counts[0]} taps along an axis. The overlap is even."
-            if even
-            else f"outputs are written by {' or '.join(map(str, counts))} taps along an axis. The overlap is uneven: a "
-            "checkerboard."
-        )
-        if counts
-        else "there is no output that is not at the border."
+    taps = f"written by {' or '.join(map(str, counts))} tap{'s' if counts != [1] else ''} along an axis"
+    found = {
+        "border only": "there is no output",
+        "even": f"every output is {taps}",
+        "uneven": f"outputs are {taps}",
+    }[word]
+    text = (
+        f"A transposed convolution of window {window} and stride {stride}: away from the border {found}. "
+        f"The overlap is {word}{': a checkerboard' if word == 'uneven' else ''}."
     )
-    text = f"A transposed convolution of window {window} and stride {stride}: away from the border {found}"
     return Picture(draw, text, (WIDTH, 2.75 if scaled is None else 2.5))

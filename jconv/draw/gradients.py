@@ -7,7 +7,8 @@ input gradient    x̄    = ȳ, with s − 1 zeros in between, by the flipped ker
 import numpy as np
 
 from jconv._arguments import Ints, Padding, per_axis
-from jconv.draw._panels import integers, panel, panels_picture
+from jconv.draw._operands import integers
+from jconv.draw._panels import panel, panels_picture
 from jconv.draw._picture import Picture
 from jconv.draw._stage import sizes
 from jconv.draw.arithmetic import check_seen, each

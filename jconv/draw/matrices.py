@@ -8,31 +8,32 @@ import math
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, to_rgb
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from jconv._arguments import Ints, Padding, axes_of, one_int, per_axis
+from jconv._arguments import Ints, Padding, one_int, per_axis
 from jconv._conv import conv
 from jconv._matrices import circulant_matrix, patches, toeplitz_matrix
-from jconv.draw._picture import Picture, Theme, tint
-from jconv.draw._stage import LEAST, MARGIN, WIDTH, Stage, number, sizes
+from jconv.draw._operands import integers, space_axes
+from jconv.draw._picture import Picture, Theme, shades, tint
+from jconv.draw._stage import LEAST, MARGIN, TALLEST, WIDTH, Stage, sizes
 from jconv.errors import UnsupportedError, suggestion
 from jconv.geometry import conv_geometry
 
 KINDS = ("toeplitz", "sparse", "circulant")
 MOST = 144  # rows or columns
 MOST_WRITTEN = 40  # rows or columns whose cells carry their tap's number
-TALLEST = 7.0
 GAP = 0.27  # inches between x and the matrix below it
+MOST_PATCHES, MOST_ENTRIES, MOST_INPUT, MOST_OUT = 36, 16, 9, 4
 
 
 def matrix(
-    input_size: Ints,
-    window: Ints,
+    input_size: Ints = 5,
+    window: Ints = 3,
     *,
     kind: str = "toeplitz",
     stride: Ints = 1,
-    padding: Padding = "VALID",
+    padding: Padding | None = None,
     dilation: Ints = 1,
     transposed: bool = False,
     axes: int | None = None,
@@ -44,7 +45,7 @@ def matrix(
         window: Likewise.
         kind: toeplitz; sparse, which leaves out what is not stored; or circulant, at stride 1 on the torus.
         stride: As for `conv`.
-        padding: As for `conv`; of a circulant matrix it places the first tap.
+        padding: As for `conv`, VALID by default; of a circulant matrix it places the first tap, as SAME by default.
         dilation: As for `conv`.
         transposed: Whether the transposed matrix, that of `conv_transpose`, stands beside it.
         axes: 1 or 2, where all sizes are single ints; 1 by default.
@@ -63,36 +64,38 @@ def matrix(
     """
     if kind not in KINDS:
         raise UnsupportedError(f"draw: kind must be one of {', '.join(KINDS)}; got {kind!r}.{suggestion(kind, KINDS)}")
-    least = 1 if axes is None else one_int("draw", "axes", axes)
-    count = max(axes_of(input_size, window, stride, padding, dilation), least)
-    if count > 2:
-        raise UnsupportedError(f"draw: a matrix must have 1 or 2 space axes; got {count}. Leave out an axis.")
+    count = space_axes(axes, 1, input_size, window, stride, padding, dilation)
     size, taps = (per_axis("draw", *pair, count) for pair in (("input_size", input_size), ("window", window)))
-    if math.prod(size) > MOST:
+    around = kind == "circulant"
+    if around and max(per_axis("draw", "stride", stride, count)) > 1:
+        raise UnsupportedError(f"draw: a circulant matrix must have stride 1; got stride={stride}. Leave it out.")
+    place = ("SAME" if around else "VALID") if padding is None else padding
+    arguments = {"stride": stride, "padding": "SAME" if around else place, "dilation": dilation}
+    geometry = conv_geometry((*size, 1), (*taps, 1, 1), caller="draw", **arguments)
+    outputs = geometry.output_size
+    if max(math.prod(outputs), math.prod(size)) > MOST:
         raise UnsupportedError(
-            f"draw: a matrix must have at most {MOST} columns to be seen; got {math.prod(size)}. Take a smaller input."
+            f"draw: a matrix must have at most {MOST} rows and columns to be seen; got {math.prod(outputs)} rows and "
+            f"{math.prod(size)} columns. Take a smaller input."
         )
-    numbered = np.arange(1, math.prod(taps) + 1, dtype=np.float32).reshape(*taps, 1, 1)
-    if kind == "circulant":
-        if stride != 1:
-            raise UnsupportedError(f"draw: a circulant matrix must have stride 1; got stride={stride}. Leave it out.")
-        place = "SAME" if padding == "VALID" else padding
-        cells = circulant_matrix(jnp.asarray(numbered), size, padding=place, dilation=dilation)
-        outputs = size
+    if around and any(k > n for k, n in zip(geometry.extent, size, strict=True)):
+        raise UnsupportedError(
+            f"draw: the window of a circulant matrix must fit the torus, for a cell has one tap's colour; got a window "
+            f"that covers {sizes(geometry.extent)} on {sizes(size)}. Take a larger input."
+        )
+    kernel = jnp.arange(1.0, math.prod(taps) + 1).reshape(*taps, 1, 1)
+    if around:
+        cells = circulant_matrix(kernel, size, padding=place, dilation=dilation)
     else:
-        arguments = {"stride": stride, "padding": padding, "dilation": dilation}
-        outputs = conv_geometry((*size, 1), numbered.shape, caller="draw", **arguments).output_size
-        cells = toeplitz_matrix(jnp.asarray(numbered), size, **arguments)
+        cells = toeplitz_matrix(kernel, size, **arguments)
     cells = np.asarray(cells).astype(int)
-    if max(cells.shape) > MOST:
-        raise UnsupportedError(f"draw: a matrix must have at most {MOST} rows; got {len(cells)}. Pad less.")
     name = {"toeplitz": "Toeplitz", "sparse": "sparse", "circulant": "circulant"}[kind]
     name = f"doubly block {name}" if count == 2 and kind != "sparse" else name
     text = (
         f"The {name} matrix of a window of {sizes(taps)} over an input of {sizes(size)}: {cells.shape[0]} rows for the "
         f"outputs, {cells.shape[1]} columns for the inputs, {np.count_nonzero(cells)} of {cells.size} entries not zero."
     )
-    if cells.size <= 100 and numbered.size <= 9:
+    if cells.size <= 100 and kernel.size <= 9:
         text += f" Rows: {'; '.join(''.join(map(str, row)) for row in cells)}."
     shown = [(cells, "y = C x", "y", "x")]
     if transposed:
@@ -131,7 +134,7 @@ def tap_colours(window: tuple[int, ...], theme: Theme) -> list[tuple[float, floa
 def _key(stage: Stage, window: tuple[int, ...], colours: list[tuple[float, float, float]], name: str) -> None:
     """Draw the kernel with its taps' numbers."""
     side = min(0.25, 1.0 / window[0]) / stage.unit
-    line = 0.22 / stage.unit
+    line = stage.line
     stage.words(0, 0.5 * line, "kernel")
     for (row, column), tap in np.ndenumerate(np.arange(1, math.prod(window) + 1).reshape(window)):
         stage.box(column * side, 1.2 * line + row * side, side, side, colours[tap - 1], text=str(tap))
@@ -221,40 +224,34 @@ def products(
     """
     size, taps = (per_axis("draw", *pair, 2) for pair in (("input_size", input_size), ("window", window)))
     out = one_int("draw", "out_channels", out_channels)
-    x = np.random.default_rng(1).integers(1, 10, (*size, 1)).astype(np.float32)
-    kernel = np.random.default_rng(2).integers(-1, 3, (*taps, 1, out)).astype(np.float32)
-    arguments = {"stride": stride, "padding": padding}
+    shapes, arguments = ((*size, 1), (*taps, 1, out)), {"stride": stride, "padding": padding}
+    count = math.prod(conv_geometry(*shapes, caller="draw", **arguments).output_size)
+    if count > MOST_PATCHES or math.prod(taps) > MOST_ENTRIES or out > MOST_OUT or max(size) > MOST_INPUT:
+        raise UnsupportedError(
+            f"draw: the patches must be at most {MOST_PATCHES} of {MOST_ENTRIES} entries, the input at most "
+            f"{MOST_INPUT}×{MOST_INPUT}, and out_channels at most {MOST_OUT}, to be seen; got {count} of "
+            f"{math.prod(taps)} from {sizes(size)}, and out_channels={out}. Take less."
+        )
+    x, kernel = integers(shapes[0], 1, 9, 1), integers(shapes[1], -1, 2, 2)
     windows = np.asarray(patches(jnp.asarray(x), taps, **arguments))
     places = np.asarray(patches(jnp.arange(1.0, x.size + 1).reshape(x.shape), taps, **arguments))
     rows = windows.reshape(-1, math.prod(taps))
     y = np.asarray(conv(jnp.asarray(x), jnp.asarray(kernel), **arguments)).reshape(-1, out)
-    if rows.shape[0] > 36 or rows.shape[1] > 16 or out > 4 or max(size) > 9:
-        raise UnsupportedError(
-            f"draw: the patches must be at most 36 of 16 entries, and the input at most 9×9, to be seen; got "
-            f"{rows.shape[0]} of {rows.shape[1]} from {sizes(size)}. Take a smaller input or window."
-        )
     total = size[1] + 1.5 + rows.shape[1] + 1.5 + out + 1.5 + out
     unit = min(0.34, (WIDTH - 2 * MARGIN) / total, TALLEST / max(rows.shape[0], rows.shape[1], size[0]))
 
     def draw(figure: Figure, theme: Theme, frame: int) -> None:
-        stage, line = Stage(figure, theme, unit), 0.22 / unit
-        seen = set(places.reshape(rows.shape)[frame].astype(int).tolist())
+        stage = Stage(figure, theme, unit)
+        line = stage.line
         stage.words(0, 0.5 * line, f"input {sizes(size)}")
-        for (row, column), value in np.ndenumerate(x[..., 0]):
-            stage.cell(column, line + row, "input", number(float(value)), f"input[{row}, {column}]")
-            if row * size[1] + column + 1 in seen:
-                stage.cell(column, line + row, "window")
+        stage.grid(0, line, x[..., 0], "input", "input")
+        for place in places.reshape(rows.shape)[frame].astype(int).tolist():
+            if place:
+                row, column = divmod(place - 1, size[1])
+                stage.cell(column, line + row, "window", name=f"window[{row}, {column}]")
         left = size[1] + 1.5
         stage.words(left, 0.5 * line, f"patches {sizes(rows.shape)}")
-        for (row, column), value in np.ndenumerate(rows):
-            kind = "input" if row <= frame else "empty"
-            stage.cell(
-                left + column,
-                line + row,
-                kind,
-                number(float(value)) if row <= frame else "",
-                f"patches[{row}, {column}]",
-            )
+        stage.grid(left, line, rows, "input", "patches", (frame + 1) * rows.shape[1])
         stage.frame(left, line + frame, rows.shape[1], 1, "window")
         stage.words(left + rows.shape[1] + 0.75, line + 1, "·", 14, align="center")
         left += rows.shape[1] + 1.5
@@ -264,15 +261,7 @@ def products(
         stage.words(left + out + 0.75, line + 1, "=", 12, align="center")
         left += out + 1.5
         stage.words(left, 0.5 * line, "output")
-        for (row, column), value in np.ndenumerate(y):
-            kind = "output" if row <= frame else "empty"
-            stage.cell(
-                left + column,
-                line + row,
-                kind,
-                number(float(value)) if row <= frame else "",
-                f"output[{row}, {column}]",
-            )
+        stage.grid(left, line, y, "output", "output", (frame + 1) * out)
         stage.frame(left, line + frame, out, 1, "now")
 
     height = unit * max(rows.shape[0], rows.shape[1], size[0]) + 0.3 + 2 * MARGIN
@@ -294,8 +283,8 @@ def spectrum(size: int = 8, window: int = 3) -> Picture:
         The picture.
 
     Raises:
-        GeometryError: If the window does not fit.
-        UnsupportedError: If it is too large to be seen.
+        GeometryError: If the torus has not at least 2 entries, or the window not 1.
+        UnsupportedError: If the torus is too large to be seen, or the window does not fit it.
 
     Example:
         >>> spectrum(4).text.split(".")[0]
@@ -337,8 +326,7 @@ def spectrum(size: int = 8, window: int = 3) -> Picture:
 
 def _heat(axes: Axes, values: np.ndarray, theme: Theme, title: str, colour: str) -> None:
     """Draw a matrix in shades of one colour, its numbers in the cells where there is room."""
-    shades = ListedColormap([tint(colour, theme, share) for share in np.linspace(0.0, 0.75, 64)])
-    axes.imshow(values, cmap=shades, vmin=0, vmax=max(float(values.max()), 1e-6), gid=title)
+    axes.imshow(values, cmap=shades(colour, theme, 0.0, 0.75), vmin=0, vmax=max(float(values.max()), 1e-6), gid=title)
     axes.set_title(title)
     axes.set_xticks([])
     axes.set_yticks([])

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from jconv._arguments import one_int
 from jconv._conv import conv
+from jconv.draw._operands import grey
 from jconv.draw._picture import Picture, Theme
-from jconv.draw._stage import WIDTH
+from jconv.draw._stage import WIDTH, sizes
 from jconv.errors import GeometryError
 from jconv.filters import gaussian, laplacian, sharpen, sobel
 from jconv.ops import separate
@@ -46,7 +47,7 @@ def filters(picture: np.ndarray, kernels: Mapping[str, np.ndarray] | None = None
         'A picture, and the same through Gaussian, σ = 2, sharpen, Sobel, vertical edges, Sobel, horizontal \
 edges, Laplacian.'
     """
-    picture = _grey(picture)
+    picture = grey(picture)
     kernels = known() if kernels is None else dict(kernels)
     made = {
         name: np.asarray(conv(jnp.asarray(picture)[..., None], jnp.asarray(k), padding="SAME", padding_mode="edge"))[
@@ -103,16 +104,8 @@ def separation(kernel: np.ndarray, *, rank: int = 1) -> Picture:
         for axes, values, title in zip(places, (kernel, nearest, kernel - nearest), words, strict=True):
             _signed(axes, values, theme, limit, title)
 
-    sizes = "×".join(map(str, kernel.shape))
-    text = f"A {sizes} kernel and the nearest of rank {rank}, which misses {100 * share:.1f} % of it."
+    text = f"A {sizes(kernel.shape)} kernel and the nearest of rank {rank}, which misses {100 * share:.1f} % of it."
     return Picture(draw, text, (WIDTH, 2.3))
-
-
-def _grey(picture: np.ndarray) -> np.ndarray:
-    picture = np.asarray(picture, np.float32)
-    if picture.ndim != 2:
-        raise GeometryError(f"draw: picture must be grey, [height, width]; got shape {picture.shape}. Take a mean.")
-    return picture
 
 
 def _photo(axes: Axes, image: np.ndarray, title: str, signed: bool) -> None:

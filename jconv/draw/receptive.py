@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 
 from jconv._arguments import entries_of, one_int
 from jconv._conv import conv
-from jconv.draw._picture import Picture, Theme, tint
+from jconv.draw._picture import Picture, Theme, shades, tint
 from jconv.draw._stage import MARGIN, WIDTH, Stage, number
 from jconv.errors import GeometryError, UnsupportedError
 from jconv.receptive import Layer, ReceptiveField, receptive_field
 
 MOST_SEEN = 61  # entries along a field
+FELT = 1 - 0.9545  # of the largest; Luo et al. count the entries over this share of the middle's
 DILATED = (Layer(3), Layer(3, dilation=2), Layer(3, dilation=4))
 """Three layers whose fields are 3, 7 and 15 wide."""
 
@@ -46,35 +47,31 @@ def receptive(layers: Layers = DILATED) -> Picture:
     stack, fields = _fields(layers)
     sizes = [_one(field.size) for field in fields]
     widest = _bounded(sizes)
-    below = _steps(stack)
+    rows = len(stack)
+    reached = [{0}]
+    for layer in reversed(stack):
+        reached.insert(0, {entry for output in reached[0] for entry in _read(layer, output)})
+    centre = sum(reached[0]) / len(reached[0])
+    places: list[dict[int, float]] = []  # where the entries of each level stand, in inputs: middle over middle
+    for entries, jump in zip(reached, [1, *(_one(field.jump) for field in fields)], strict=True):
+        middle = jump * (min(entries) + max(entries)) / 2
+        places.append({entry: jump * entry - middle + centre for entry in entries})
 
     def draw(figure: Figure, theme: Theme, frame: int) -> None:
         axes = figure.add_axes((0.02, 0.02, 0.96, 0.96))
         axes.set_axis_off()
-        rows = len(stack)
-        seen = {0}
-        reached = [seen]
-        for step in reversed(below):
-            seen = {entry for one in seen for entry in step(one)}
-            reached.append(seen)
-        reached.reverse()  # the inputs first
-        centre = sum(reached[0]) / len(reached[0])
-        scales = _scales(stack)
-        for level, entries in enumerate(reached):
-            shift = _middle(reached[level]) * scales[level] - centre
-            places = {entry: entry * scales[level] - shift for entry in entries}
+        for level, placed in enumerate(places):
             if level:
-                lower = _middle(reached[level - 1]) * scales[level - 1] - centre
-                for entry, place in places.items():
-                    for child in below[level - 1](entry):
+                for entry, place in placed.items():
+                    for child in _read(stack[level - 1], entry):
                         axes.plot(
-                            [place, child * scales[level - 1] - lower], [rows - level, rows - level + 1],
+                            [place, places[level - 1][child]], [rows - level, rows - level + 1],
                             color=theme.line, linewidth=0.8, zorder=1,
                         )  # fmt: skip
             colour = theme.series[level % len(theme.series)]
             marker = "os^Dv"[level % 5]
             axes.plot(
-                list(places.values()), [rows - level] * len(places), marker, color=colour, zorder=2,
+                list(placed.values()), [rows - level] * len(placed), marker, color=colour, zorder=2,
                 markersize=min(9, 220 / widest), gid=f"level {level}",
             )  # fmt: skip
             words = "input" if not level else f"layer {level}"
@@ -117,7 +114,8 @@ def coverage(layers: Layers = DILATED) -> Picture:
     unit = (WIDTH - 2 * MARGIN) / max(widest, 15)
 
     def draw(figure: Figure, theme: Theme, frame: int) -> None:
-        stage, line = Stage(figure, theme, unit), 0.22 / unit
+        stage = Stage(figure, theme, unit)
+        line = stage.line
         words = f"after layer {frame + 1} ({_layer_words(stack[frame])}): {sizes[frame]}×{sizes[frame]}"
         stage.words(0, 0.5 * line, words)
         gap = (widest - sizes[frame]) // 2
@@ -166,15 +164,12 @@ def effective(layers: Layers = EIGHT, *, networks: int = 512) -> Picture:
     stack, fields = _fields(layers)
     widest = _bounded([_one(field.size) for field in fields], 129)
     mean = mean_gradient(stack, one_int("draw", "networks", networks))
-    share = float((mean > 0.0455 * mean.max()).mean())  # two standard deviations of a Gaussian, 1 − 0.9545
+    share = float((mean > FELT * mean.max()).mean())
 
     def draw(figure: Figure, theme: Theme, frame: int) -> None:
         left, right = figure.subplots(1, 2)
         figure.subplots_adjust(0.04, 0.16, 0.98, 0.9, 0.2)
-        shades = [tint(theme.series[0], theme, s) for s in np.linspace(0, 1, 64)]
-        from matplotlib.colors import ListedColormap
-
-        left.imshow(mean, cmap=ListedColormap(shades), gid="effective field")
+        left.imshow(mean, cmap=shades(theme.series[0], theme, 0, 1), gid="effective field")
         left.spines[["top", "right"]].set_visible(True)
         left.set_title(f"mean |∂ output / ∂ input|, {widest}×{widest}")
         left.set_xticks([])
@@ -189,7 +184,7 @@ def effective(layers: Layers = EIGHT, *, networks: int = 512) -> Picture:
 
     text = (
         f"The output sees {widest}×{widest} inputs; those in the middle move it most: {share:.0%} of them by more than "
-        f"4.55 % of the largest, the mean over {networks} random networks."
+        f"{100 * FELT:.2f} % of the largest, the mean over {networks} random networks."
     )
     return Picture(draw, text, (WIDTH, 3.1))
 
@@ -252,26 +247,9 @@ def _bounded(sizes: list[int], most: int = MOST_SEEN) -> int:
     return sizes[-1]
 
 
-def _steps(stack: list[Layer]) -> list[Callable[[int], list[int]]]:
-    """Return, for each layer, which of its inputs an output reads."""
-
-    def step(layer: Layer) -> Callable[[int], list[int]]:
-        s, d, k = _one(layer.stride), _one(layer.dilation), _one(layer.window)
-        return lambda p: [s * p + d * t for t in range(k)]
-
-    return [step(layer) for layer in stack]
-
-
-def _scales(stack: list[Layer]) -> list[int]:
-    """The distance of neighbours at each level, in inputs: the jump."""
-    scales = [1]
-    for layer in stack:
-        scales.append(scales[-1] * _one(layer.stride))
-    return scales
-
-
-def _middle(entries: set[int]) -> float:
-    return (min(entries) + max(entries)) / 2
+def _read(layer: Layer, output: int) -> list[int]:
+    """Return which of a layer's inputs an output reads: s·p + d·t."""
+    return [_one(layer.stride) * output + _one(layer.dilation) * tap for tap in range(_one(layer.window))]
 
 
 def _one(value: object) -> int:

@@ -21,13 +21,13 @@ from jconv.draw._stage import MARGIN, WIDTH, sizes
 from jconv.errors import UnsupportedError, suggestion
 
 KINDS = ("dense", "pointwise", "grouped", "depthwise", "separable")
-SHOWN = 4  # filters that are drawn; a dot stands for each that follows
+SHOWN = 4  # filters that are drawn, spread over the groups
 ROW = 1.45  # inches that a layer takes
 HATCHES = ("", "////", "....", "\\\\\\\\")
 
 
-class Stage(NamedTuple):
-    """One convolution of a row."""
+class Row(NamedTuple):
+    """One convolution, a row of the picture."""
 
     title: str
     window: int
@@ -76,7 +76,7 @@ def volumes(
         one_int("draw", name, value) for name, value in (("size", size), ("window", window), ("groups", groups))
     )
     c, o = one_int("draw", "in_channels", in_channels), one_int("draw", "out_channels", out_channels)
-    rows = [row for kind in chosen for row in _stages(kind, window, c, o, groups)]
+    rows = [row for kind in chosen for row in _rows(kind, window, c, o, groups)]
     counts = [_counts(row, size) for row in rows]
     words = [_words(row, size, found) for row, found in zip(rows, counts, strict=True)]
 
@@ -91,24 +91,24 @@ def volumes(
     return Picture(draw, " ".join(words), (WIDTH, len(rows) * ROW + 2 * MARGIN))
 
 
-def _stages(kind: str, window: int, c: int, o: int, groups: int) -> list[Stage]:
+def _rows(kind: str, window: int, c: int, o: int, groups: int) -> list[Row]:
     return {
-        "dense": [Stage("dense", window, c, o, 1)],
-        "pointwise": [Stage("pointwise", 1, c, o, 1)],
-        "grouped": [Stage(f"grouped, {groups} groups", window, c, o, groups)],
-        "depthwise": [Stage("depthwise", window, c, c, c)],
-        "separable": [Stage("separable, first", window, c, c, c), Stage("separable, then", 1, c, o, 1)],
+        "dense": [Row("dense", window, c, o, 1)],
+        "pointwise": [Row("pointwise", 1, c, o, 1)],
+        "grouped": [Row(f"grouped, {groups} groups", window, c, o, groups)],
+        "depthwise": [Row("depthwise", window, c, c, c)],
+        "separable": [Row("separable, first", window, c, c, c), Row("separable, then", 1, c, o, 1)],
     }[kind]
 
 
-def _counts(row: Stage, size: int) -> tuple[int, int]:
+def _counts(row: Row, size: int) -> tuple[int, int]:
     """Return parameters and multiplications, as `jconv.cost` counts them."""
     kernel = row.window, row.window, row.in_channels // row.groups, row.out_channels
     found = cost((size, size, row.in_channels), kernel, padding="SAME", groups=row.groups)
     return found.parameters, found.multiplications
 
 
-def _words(row: Stage, size: int, counts: tuple[int, int]) -> str:
+def _words(row: Row, size: int, counts: tuple[int, int]) -> str:
     shapes = [
         (size, size, row.in_channels),
         (row.window, row.window, row.in_channels // row.groups),
@@ -122,7 +122,7 @@ def _words(row: Stage, size: int, counts: tuple[int, int]) -> str:
     )
 
 
-def _draw_row(axes: Axes, theme: Theme, row: Stage, size: int, top: float, most: int, counts: tuple[int, int]) -> None:
+def _draw_row(axes: Axes, theme: Theme, row: Row, size: int, top: float, most: int, counts: tuple[int, int]) -> None:
     """Draw input, filters and output of one convolution; the groups tell each other apart by colour and hatch."""
     parameters, multiplications = counts
     axes.text(0, top + 0.1, row.title, weight="bold", va="center")
@@ -142,11 +142,10 @@ def _draw_row(axes: Axes, theme: Theme, row: Stage, size: int, top: float, most:
     place, shown = 1.7, min(SHOWN, row.out_channels)
     step = 0.55
     for number in range(shown):
-        group = number * row.groups // max(shown, 1) if row.groups > 1 else 0
+        group = number * row.groups // shown
         _block(axes, theme, place + number * step, base - 0.22, small, slice_, [group] * depth)
-    rest = row.out_channels - shown
-    if rest:
-        axes.text(place + shown * step + 0.02, base - 0.3, f"… {rest} more", va="center", size=8)
+    if shown < row.out_channels:
+        axes.text(place + shown * step + 0.02, base - 0.3, f"{shown} of {row.out_channels:,}", va="center", size=8)
     label = f"{row.out_channels} filters of {sizes((row.window, row.window, depth))}"
     axes.text(place + 0.1, base + 0.14, label, va="center", size=8)
     axes.text(4.62, base - 0.3, "=", ha="center", va="center", size=13)

@@ -1,8 +1,7 @@
 """Figures by their names and options: what `jconv draw` and the configs of a gallery say. No JAX until one is drawn."""
 
 import re
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,13 +15,84 @@ from jconv.errors import ConfigError, suggestion
 if TYPE_CHECKING:
     from jconv.draw import Picture
 
+Given = dict[str, Any]
+PHOTO, NETWORK, PIXELS = "photo", "mobilenet_v2", 96
+DISK = tuple(tuple(float((a - 3) ** 2 + (b - 3) ** 2 <= 10) for b in range(7)) for a in range(7))
 
-class Figure(NamedTuple):
-    """A figure: what it shows, its options and what they mean, and a command that draws it."""
+
+def _with_picture(given: Given, folder: Path) -> Given:
+    """Read the picture, if one is asked for."""
+    from jconv.lab import images
+
+    pixels = given.pop("pixels", None)
+    if "picture" not in given:
+        if pixels is not None:
+            raise ConfigError(
+                f"draw: pixels must come with a picture; got pixels={pixels!r} alone. Add --picture {PHOTO}."
+            )
+        return given
+    source, pixels = given["picture"], PIXELS if pixels is None else pixels
+    if not isinstance(source, str) or not isinstance(pixels, int) or not 8 <= pixels <= 1024:
+        raise ConfigError(
+            f"draw: picture must be '{PHOTO}' or a file, and pixels from 8 to 1024; got picture={source!r}, "
+            f"pixels={pixels!r}. Write --picture {PHOTO} --pixels {PIXELS}."
+        )
+    try:
+        return given | {"picture": images.grey(images.photograph(source, folder, pixels))}
+    except ConfigError as wrong:  # as a run of photographs says it
+        words = str(wrong).removeprefix("run: input").removesuffix(" Paths are relative to the config.")
+        raise ConfigError("draw: picture" + words.replace("'size'", "--pixels")) from None
+
+
+def _with_photograph(given: Given, folder: Path) -> Given:
+    return _with_picture({"picture": PHOTO} | given, folder)
+
+
+def _with_kernel(given: Given, folder: Path) -> Given:
+    """Make the kernel an array."""
+    import numpy as np
+
+    rows = given.get("kernel", DISK)
+    try:
+        return given | {"kernel": np.asarray(rows, np.float32)}
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"draw: kernel must be rows of numbers of one length; got {rows!r}. Write [[1, 2], [3, 4]]."
+        ) from None
+
+
+def _with_network(given: Given, folder: Path) -> Given:
+    """Count what a network's layers cost."""
+    from jconv.lab import networks
+    from jconv.lab.networks.entries import convolution
+
+    word, batch = given.get("network", NETWORK), given.get("batch", 1)
+    if not isinstance(word, str) or isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+        raise ConfigError(
+            f"draw: network must be a name or a file, and batch an int, at least 1; got network={word!r}, "
+            f"batch={batch!r}. Write --network {NETWORK} --batch 1."
+        )
+    try:
+        layers = networks.read(word, folder).layers
+    except ConfigError as wrong:
+        words = re.sub(r"^layers: a network", "draw: a network", str(wrong))
+        raise ConfigError(words.replace(" exist, beside the config;", " exist;")) from None
+    costs = {}
+    for layer in layers:
+        cost = direct_cost(replace(convolution(layer), batch=batch))
+        if layer["transposed"]:  # the convolution is its adjoint, from its output to its input
+            cost = cost._replace(input_elements=cost.output_elements, output_elements=cost.input_elements)
+        costs[layer["name"]] = cost
+    return {"layers": costs, "title": f"{word}, batch {batch}: its distinct convolutions"}
+
+
+class Entry(NamedTuple):
+    """A figure: what it shows, its options and what they mean, a command that draws it, and how options are read."""
 
     summary: str
     options: Mapping[str, str]
     example: str
+    prepare: Callable[[Given, Path], Given] = lambda given, folder: given
 
 
 _SIZES = {
@@ -34,11 +104,11 @@ _SIZES = {
 }
 _AXES = {"axes": "1 or 2, where all sizes are single ints"}
 _LAYERS = {"layers": "from the input to the output: [{window: 3}, {window: 3, dilation: 2}]"}
-_PHOTO = {"picture": "'photo' for matplotlib's own, or an image file", "pixels": "its side, once cut and shrunk"}
+_PICTURE = {"picture": "'photo' for matplotlib's own, or an image file", "pixels": "its side, once cut and shrunk"}
 
-FIGURES: Mapping[str, Figure] = MappingProxyType(
+FIGURES: Mapping[str, Entry] = MappingProxyType(
     {
-        "arithmetic": Figure(
+        "arithmetic": Entry(
             "a convolution step by step: window, padding, dilation, groups; transposed too",
             _SIZES
             | {
@@ -50,12 +120,12 @@ FIGURES: Mapping[str, Figure] = MappingProxyType(
             | _AXES,
             "--input 5 --window 3 --stride 2 --padding 1 --out a.gif",
         ),
-        "flip": Figure(
+        "flip": Entry(
             "true convolution flips one signal: the integral, and the sum of samples",
             {"samples": "of each signal"},
             "--samples 6 --out flip.gif",
         ),
-        "volumes": Figure(
+        "volumes": Entry(
             "layers as blocks: dense, pointwise, grouped, depthwise, separable",
             {
                 "kinds": "which of them",
@@ -67,78 +137,86 @@ FIGURES: Mapping[str, Figure] = MappingProxyType(
             },
             "--in-channels 4 --out-channels 8 --out volumes.svg",
         ),
-        "products": Figure(
+        "products": Entry(
             "patches lifted into a matrix, and the one matrix product",
             {key: _SIZES[key] for key in ("input", "window", "stride", "padding")} | {"out_channels": "outputs"},
             "--input 4 --window 2 --out products.gif",
         ),
-        "matrix": Figure(
+        "matrix": Entry(
             "the Toeplitz, doubly block Toeplitz, sparse or circulant matrix, coloured by tap",
             {"kind": "toeplitz, sparse or circulant", "transposed": "draw the transpose beside it"} | _SIZES | _AXES,
             "--input 4x4 --window 3x3 --transposed --out matrix.svg",
         ),
-        "spectrum": Figure(
+        "spectrum": Entry(
             "the DFT makes a circulant matrix diagonal",
             {"size": "of the torus", "window": "taps of a binomial blur"},
             "--size 8 --out spectrum.svg",
         ),
-        "gradients": Figure(
+        "gradients": Entry(
             "backpropagation: both gradients as the convolutions that they are",
             _SIZES,
             "--input 4 --window 2 --out gradients.gif",
         ),
-        "receptive": Figure("one output's way down a stack of layers", _LAYERS, "--out receptive.svg"),
-        "coverage": Figure(
+        "receptive": Entry("one output's way down a stack of layers", _LAYERS, "--out receptive.svg"),
+        "coverage": Entry(
             "which inputs an output sees after each layer, and along how many ways", _LAYERS, "--out coverage.gif"
         ),
-        "effective": Figure(
+        "effective": Entry(
             "the effective receptive field, by gradients of random networks",
             _LAYERS | {"networks": "over how many the gradient's size is averaged"},
             "--out effective.svg",
         ),
-        "checkerboard": Figure(
+        "checkerboard": Entry(
             "how many taps write to each output of a transposed convolution, and what that does to a photograph",
-            {"window": "taps along each axis", "stride": "output steps between inputs", "size": "inputs"} | _PHOTO,
+            {"window": "taps along each axis", "stride": "output steps between inputs", "size": "inputs"} | _PICTURE,
             "--window 3 --stride 2 --picture photo --out checkerboard.svg",
+            _with_picture,
         ),
-        "filters": Figure("filters on a photograph", _PHOTO, "--out filters.png"),
-        "separation": Figure(
+        "filters": Entry("filters on a photograph", _PICTURE, "--out filters.png", _with_photograph),
+        "separation": Entry(
             "a kernel before and after it is made separable, and what that misses",
             {"kernel": "its rows; by default a disk of 7×7", "rank": "terms that are kept"},
             "--rank 1 --out separation.svg",
+            _with_kernel,
         ),
-        "budget": Figure(
+        "budget": Entry(
             "operations and memory of a network, layer by layer",
             {"network": "a shipped network, or a file of layers", "batch": "images"},
             "--network mobilenet_v2 --out budget.svg",
+            _with_network,
         ),
     }
 )
 _RENAMED = {"input": "input_size"}
-DISK = [[float((a - 3) ** 2 + (b - 3) ** 2 <= 10) for b in range(7)] for a in range(7)]
+_SWITCH = "transposed"
+_OF_ALL = ("out", "dark", "frame", "seconds", "scale")
 
 
-def check(figure: str, options: Mapping[str, Any]) -> None:
+def check(figure: str, options: Mapping[str, Any], more: Sequence[str] = ()) -> None:
     """Raise if there is no such figure, or it has no such option.
 
     Args:
         figure: One of `FIGURES`.
         options: Its options.
+        more: What the command takes for every figure.
 
     Raises:
         ConfigError: What is wrong, and what may be meant.
     """
     if figure not in FIGURES:
         raise ConfigError(
-            f"draw: the figure must be one of {', '.join(FIGURES)}; got {figure!r}.{suggestion(figure, FIGURES)}"
+            f"draw: the figure must be one of {', '.join(FIGURES)}; got {figure!r}."
+            f"{' It comes before its options.' if figure.startswith('-') else suggestion(figure, FIGURES)}"
         )
     for name in options:
         if name not in FIGURES[figure].options:
-            known = ", ".join(_flag(option) for option in FIGURES[figure].options)
+            known = [*FIGURES[figure].options, *more]
             raise ConfigError(
-                f"draw: the options of {figure} must be among {known}; got {_flag(name)}."
-                f"{suggestion(name, FIGURES[figure].options)}"
+                f"draw: the options of {figure} must be among {', '.join(map(_flag, known))}; got {_flag(name)}."
+                f"{suggestion(name, known)}"
             )
+    if not isinstance(options.get(_SWITCH, False), bool):
+        raise ConfigError(f"draw: {_SWITCH} must be true or false; got {options[_SWITCH]!r}. Write {_flag(_SWITCH)}.")
 
 
 def draw(figure: str, options: Mapping[str, Any], folder: Path) -> "Picture":
@@ -165,16 +243,7 @@ def draw(figure: str, options: Mapping[str, Any], folder: Path) -> "Picture":
 
     check(figure, options)
     given = {_RENAMED.get(name, name): _tuples(value) for name, value in options.items()}
-    if figure in ("arithmetic", "matrix", "gradients"):
-        given = {"input_size": 5, "window": 3} | given
-    pixels = given.pop("pixels", 96)
-    if figure == "filters" or "picture" in given:
-        given["picture"] = _photograph(str(given.get("picture", "photo")), pixels, folder)
-    if figure == "separation":
-        given["kernel"] = _kernel(given.get("kernel", DISK))
-    if figure == "budget":
-        given = _network(given.get("network", "mobilenet_v2"), given.get("batch", 1), folder)
-    return getattr(jconv.draw, figure)(**given)
+    return getattr(jconv.draw, figure)(**FIGURES[figure].prepare(given, folder))
 
 
 def parse(figure: str, words: Sequence[str]) -> dict[str, Any]:
@@ -194,21 +263,24 @@ def parse(figure: str, words: Sequence[str]) -> dict[str, Any]:
         >>> parse("arithmetic", ["--input", "5x7", "--padding=SAME", "--transposed"])
         {'input': [5, 7], 'padding': 'SAME', 'transposed': True}
     """
+    check(figure, {})
     options: dict[str, Any] = {}
     rest = list(words)
     while rest:
         word = rest.pop(0)
         if not word.startswith("--"):
-            raise ConfigError(f"draw: options must be --name value; got {word!r}. Write --input 5.")
+            raise ConfigError(
+                f"draw: options must be --name value; got {word!r}. As in jconv draw {figure} {FIGURES[figure].example}"
+            )
         name, equals, value = word[2:].partition("=")
         name = name.replace("-", "_")
-        check(figure, {name: None})
-        if not equals and name == "transposed":
+        check(figure, {name: False}, _OF_ALL)
+        if not equals and name == _SWITCH:
             options[name] = True
             continue
         if not equals:
             if not rest or rest[0].startswith("--"):
-                raise ConfigError(f"draw: --{word[2:]} must have a value; got none. Write {word} 3.")
+                raise ConfigError(f"draw: {word} must have a value; got none. Write {word} and its value.")
             value = rest.pop(0)
         options[name] = _value(name, value)
     return options
@@ -217,7 +289,7 @@ def parse(figure: str, words: Sequence[str]) -> dict[str, Any]:
 def listing() -> str:
     """Return the figures, a line each."""
     width = max(map(len, FIGURES))
-    return "\n".join(f"  {name:<{width}}  {figure.summary}" for name, figure in FIGURES.items())
+    return "\n".join(f"  {name:<{width}}  {entry.summary}" for name, entry in FIGURES.items())
 
 
 def help_of(figure: str) -> str:
@@ -226,9 +298,7 @@ def help_of(figure: str) -> str:
     found = FIGURES[figure]
     width = max(len(_flag(name)) for name in found.options)
     options = "\n".join(f"  {_flag(name):<{width}}  {words}" for name, words in found.options.items())
-    return textwrap.dedent(
-        f"jconv draw {figure}: {found.summary}.\n\n{options}\n\nExample: jconv draw {figure} {found.example}"
-    )
+    return f"jconv draw {figure}: {found.summary}.\n\n{options}\n\nExample: jconv draw {figure} {found.example}"
 
 
 def _flag(name: str) -> str:
@@ -238,6 +308,8 @@ def _flag(name: str) -> str:
 def _value(name: str, text: str) -> Any:
     if re.fullmatch(r"\d+(x\d+)+", text):
         return [int(part) for part in text.split("x")]
+    if re.fullmatch(r"[-\d\s,()\[\]]+", text):  # as Python writes it, and an error's remedy
+        text = text.replace("(", "[").replace(")", "]")
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:
@@ -248,38 +320,3 @@ def _value(name: str, text: str) -> Any:
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
-
-
-def _photograph(source: str, pixels: Any, folder: Path) -> Any:
-    from jconv.lab import images
-
-    if not isinstance(source, str) or not isinstance(pixels, int) or not 8 <= pixels <= 1024:
-        raise ConfigError(
-            f"draw: picture must be 'photo' or a file, and pixels from 8 to 1024; got picture={source!r}, "
-            f"pixels={pixels!r}."
-        )
-    return images.grey(images.photograph(source, folder, pixels))
-
-
-def _kernel(rows: Any) -> Any:
-    import numpy as np
-
-    try:
-        return np.asarray(rows, np.float32)
-    except (TypeError, ValueError):
-        raise ConfigError(f"draw: kernel must be rows of numbers of one length; got {rows!r}.") from None
-
-
-def _network(word: Any, batch: Any, folder: Path) -> dict[str, Any]:
-    from jconv.lab import networks
-    from jconv.lab.networks.entries import convolution
-
-    if not isinstance(word, str) or not isinstance(batch, int) or batch < 1:
-        raise ConfigError(f"draw: network must be a name or a file, and batch an int; got {word!r}, {batch!r}.")
-    costs = {}
-    for layer in networks.read(word, folder).layers:
-        cost = direct_cost(replace(convolution(layer), batch=batch))
-        if layer["transposed"]:  # the convolution is its adjoint, from its output to its input
-            cost = cost._replace(input_elements=cost.output_elements, output_elements=cost.input_elements)
-        costs[layer["name"]] = cost
-    return {"layers": costs, "title": f"{word}, batch {batch}: its distinct convolutions"}

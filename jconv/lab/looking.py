@@ -36,7 +36,10 @@ def explain(
         raise ConfigError(f"explain: --platform must be one of {', '.join(PLATFORMS)}; got {platform!r}.")
     # A layer's name may look like the beginning of what is computed, so the last part that does is taken.
     parts = [part for part in problem.split("/") if re.match(r"n\d+_i\d", part)] or [problem]
+    if dark and out is None:
+        raise ConfigError("explain: --dark must have a picture to be dark; got no --out. Add --out a.svg.")
     explained = explain_problem(parse_problem(parts[-1], platform=platform))
+    _check_file(out)
     typer.echo(str(explained))
     if out is not None:
         from jconv.draw import explanation
@@ -66,7 +69,17 @@ def draw(
     if wants_help:
         typer.echo(drawing.help_of(figure))
         return
-    picture = drawing.draw(figure, drawing.parse(figure, context.args), Path())
-    file = out or Path(f"{figure}{'.gif' if picture.frames > 1 else '.svg'}")
+    options = drawing.parse(figure, context.args)
+    _check_file(out)
+    picture = drawing.draw(figure, options, Path())
+    file = out or Path(f"{figure}{'.gif' if picture.frames > 1 and frame is None else '.svg'}")
     typer.echo(f"Written: {picture.save(file, dark=dark, frame=frame, seconds=seconds, scale=scale)}")
     typer.echo(picture.text)
+
+
+def _check_file(out: Path | None) -> None:
+    """Raise before anything is drawn if it cannot be written so."""
+    if out is not None:
+        from jconv.draw._picture import suffix_of
+
+        _ = suffix_of(out)

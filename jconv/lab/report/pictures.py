@@ -9,7 +9,7 @@ from jconv.lab.report.blocks import Block, Gallery, Picture, Prose, Run, Section
 from jconv.lab.summary import Record
 
 THEME = "light"
-"""The theme of the figures that a page shows."""
+"""The theme of the figures that a page shows, where they were drawn in it."""
 INPUT = f"{record.PICTURES}/input.png"
 MISSING = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 """A transparent dot, for a picture that is gone: its words stay."""
@@ -21,7 +21,7 @@ def section(run: Run) -> Section | None:
     if not drawn:
         return None
     if drawn[0]["transform"] == DRAWING:
-        return Section("figures", "Figures", [_figure(run, line) for line in drawn if line["formulation"] == THEME])
+        return Section("figures", "Figures", [_figure(run, drawn, name) for name in summary.problems(drawn)])
     blocks: list[Block] = []
     first = [picture(run.folder, INPUT, "The photograph, cut square and shrunk", "the input")]
     for problem in summary.problems(drawn):
@@ -41,7 +41,9 @@ def section(run: Run) -> Section | None:
     return Section("pictures", "Pictures", blocks)
 
 
-def _figure(run: Run, line: Record) -> Gallery:
+def _figure(run: Run, drawn: list[Record], problem: str) -> Gallery:
+    themes = {line["formulation"]: line for line in drawn if line["problem"] == problem}
+    line = themes.get(THEME) or next(iter(themes.values()))
     return Gallery(line["layer"], [picture(run.folder, line["picture"], line["text"], line["text"])])
 
 
