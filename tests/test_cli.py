@@ -164,13 +164,18 @@ def test_an_interrupt_keeps_what_is_recorded(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY.replace("rounds: 4, seconds: 0.01", "rounds: 10000, seconds: 3.0"))
     pipe = subprocess.PIPE
     arguments = command("run", "tiny.yaml", "--out", "out")
-    with subprocess.Popen(arguments, cwd=tmp_path, env=settings(), text=True, stdout=pipe, stderr=pipe) as process:
+    # Without coverage, whose tracer holds a lock that an interrupt may leave locked.
+    environment = {name: value for name, value in settings().items() if not name.startswith("COVERAGE_PROCESS")}
+    with subprocess.Popen(arguments, cwd=tmp_path, env=environment, text=True, stdout=pipe, stderr=pipe) as process:
         results = tmp_path / "out" / "results.jsonl"
         deadline = time.monotonic() + 120
         while not (results.is_file() and results.stat().st_size) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=120)
+        try:
+            _, errors = process.communicate(timeout=120)
+        finally:
+            process.kill()
     assert process.returncode == 130
     kept = [json.loads(line) for line in results.read_text().splitlines()]
     assert 1 <= len(kept) < 24
