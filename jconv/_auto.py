@@ -20,13 +20,21 @@ def problem_of(x: jax.Array, kernel: jax.Array, geometry: Geometry, platform: st
 
 
 def _compute(
-    x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any, platform: str, program: Program
+    x: jax.Array,
+    kernel: jax.Array,
+    *,
+    geometry: Geometry,
+    precision: Any,
+    dtype: Any,
+    kernel_gradient: bool,
+    platform: str,
+    program: Program,
 ) -> jax.Array:
     """Compute by what is chosen for this problem on this platform."""
     problem = problem_of(x, kernel, geometry, platform)
     name = taken(problem, program)
-    if name == "direct" and platform != "cpu" and geometry.groups > 1 and problem.taps > problem.positions:
-        # A grouped kernel's gradient as lax writes it, which is the form that the compilers of accelerators know.
+    if name == "direct" and platform != "cpu" and geometry.groups > 1 and kernel_gradient:
+        # As lax writes a grouped kernel's gradient, which is the form that the compilers of accelerators know.
         settings: Any = {"precision": precision, "preferred_element_type": dtype, "batch_groups": True}
         return xla_conv(x, kernel, geometry, **settings)
     return FORMULATIONS[name].apply(x, kernel, geometry, precision=precision, preferred_element_type=dtype)

@@ -25,6 +25,8 @@ from jconv.selection import taken
 _installed: Setting = Setting(False)
 _stock = stock_lowerings(lax.conv_general_dilated_p)
 _replaced: set[str] = set()
+_RULED = ("cpu", "cuda")
+"""Where it pays, by what was measured there; for TPUs only their compiler was asked."""
 
 
 def install(*platforms: str) -> None:
@@ -44,7 +46,7 @@ def install(*platforms: str) -> None:
     for several devices keeps XLA's own convolution.
 
     Args:
-        *platforms: Of "cpu", "cuda", "rocm", "tpu"; by default "cpu", the one with measured rules.
+        *platforms: Of "cpu", "cuda", "rocm", "tpu"; by default "cpu" and "cuda", which have measured rules.
 
     Raises:
         UnsupportedError: If there is no such platform.
@@ -56,7 +58,7 @@ def install(*platforms: str) -> None:
         >>> y = lax.conv(jnp.ones((1, 4, 8, 8)), jnp.ones((4, 4, 3, 3)), (1, 1), "SAME")
         >>> uninstall()
     """
-    _replace(platforms or ("cpu",))
+    _replace(platforms or _RULED)
     _installed.set(True)
 
 
@@ -92,7 +94,7 @@ def installed(on: bool = True) -> Iterator[None]:
     if not isinstance(on, bool):
         raise UnsupportedError(f"installed: on must be True or False; got {on!r}. Platforms are named to install().")
     if on and not _replaced:
-        _replace(("cpu",))
+        _replace(_RULED)
     with _installed(on):
         yield
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -176,3 +178,12 @@ def test_a_folder_or_a_file_in_the_place_of_another_is_one_message(tmp_path, nam
     (tmp_path / "run" / record.RUN).unlink()
     with pytest.raises(ConfigError, match="Is a directory"):
         _ = create(tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize(("script", "words", "kept"), [("summary", [], "summary"), ("gpu", ["summary"], "gpu/summary")])
+def test_a_studys_summary_is_of_its_records(script, words, kept):
+    speed = Path(__file__).parent.parent / "experiments" / "speed"
+    ran = subprocess.run(
+        [sys.executable, str(speed / f"{script}.py"), *words], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert ran.stdout == (speed / f"{kept}.txt").read_text(encoding="utf-8")

@@ -31,17 +31,30 @@ class Compute(Protocol):
         geometry: Geometry,
         precision: Any,
         dtype: Any,
+        kernel_gradient: bool,
         platform: str,
         program: Program,
     ) -> jax.Array:
-        """Return `[N, *P, G·o]` in `dtype`; `program` is what the lowered program may hold."""
+        """Return `[N, *P, G·o]` in `dtype`.
+
+        `kernel_gradient` says that it is one, of another convolution; `program` is what the lowered program may hold.
+        """
         ...
 
 
 class Bind(Protocol):
     """Bind the primitive."""
 
-    def __call__(self, x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any) -> jax.Array:
+    def __call__(
+        self,
+        x: jax.Array,
+        kernel: jax.Array,
+        *,
+        geometry: Geometry,
+        precision: Any,
+        dtype: Any,
+        kernel_gradient: bool = False,
+    ) -> jax.Array:
         """Give x `[N, *L, G·c]` and kernel `[*k, c, G·o]` to the primitive, which gives `[N, *P, G·o]` in `dtype`."""
         ...
 
@@ -58,14 +71,23 @@ def closed(name: str, compute: Compute) -> Bind:
     """
     primitive = Primitive(name)
 
-    def bind(x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any) -> jax.Array:
+    def bind(
+        x: jax.Array,
+        kernel: jax.Array,
+        *,
+        geometry: Geometry,
+        precision: Any,
+        dtype: Any,
+        kernel_gradient: bool = False,
+    ) -> jax.Array:
         if _explicitly_sharded(x) or _explicitly_sharded(kernel):
             # Where types carry shardings, XLA's own convolution knows where to place outputs and gradients.
             return xla_conv(x, kernel, geometry, precision=precision, preferred_element_type=dtype)
         # In `shard_map` a replicated operand is first made to vary as the other does: without it its transpose would
         # miss the sum over the mesh.
         x, kernel = _vary_together(x, kernel)
-        return primitive.bind(x, kernel, geometry=geometry, precision=precision, dtype=dtype)
+        settings: Any = {"precision": precision, "dtype": dtype, "kernel_gradient": kernel_gradient}
+        return primitive.bind(x, kernel, geometry=geometry, **settings)
 
     def unless_empty(x: jax.Array, kernel: jax.Array, **params: Any) -> jax.Array:
         if 0 in (*x.shape, *kernel.shape):
@@ -90,11 +112,14 @@ def closed(name: str, compute: Compute) -> Bind:
 
 
 def flip_exchange(kernel: jax.Array, groups: int) -> jax.Array:
-    """Return the kernel of the derivative by the input: flipped, `[*k, c, G·o] → [*k, o, G·c]`."""
-    kernel = jnp.flip(kernel, range(kernel.ndim - 2))
+    """Return the kernel of the derivative by the input: flipped, `[*k, c, G·o] → [*k, o, G·c]`.
+
+    Flipped last: XLA on GPUs knows an input's gradient by its flipped kernel, and has a faster way for it.
+    """
     *window, depth, out = kernel.shape
     kernel = kernel.reshape(*window, depth, groups, out // groups)
-    return kernel.swapaxes(-3, -1).reshape(*window, out // groups, groups * depth)
+    kernel = kernel.swapaxes(-3, -1).reshape(*window, out // groups, groups * depth)
+    return jnp.flip(kernel, range(kernel.ndim - 2))
 
 
 def _explicitly_sharded(operand: jax.Array) -> bool:
@@ -111,14 +136,14 @@ def _vary_together(*operands: jax.Array) -> list[jax.Array]:
     ]
 
 
-def _abstract(x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any) -> Any:
+def _abstract(x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any, **_: Any) -> Any:
     """Take the abstract value from XLA's own, which keeps explicit sharding and varying mesh axes right."""
     direct = functools.partial(xla_conv, geometry=geometry, precision=precision, preferred_element_type=dtype)
     return jax.make_jaxpr(direct)(x, kernel).out_avals[0]
 
 
 def _input_transpose(
-    bind: Bind, ct: jax.Array, x: Any, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any
+    bind: Bind, ct: jax.Array, x: Any, kernel: jax.Array, *, geometry: Geometry, precision: Any, **_: Any
 ) -> jax.Array:
     to = x.aval.dtype
     exchanged = flip_exchange(kernel, geometry.groups)
@@ -127,11 +152,12 @@ def _input_transpose(
 
 
 def _kernel_transpose(
-    bind: Bind, ct: jax.Array, x: jax.Array, kernel: Any, *, geometry: Geometry, precision: Any, dtype: Any
+    bind: Bind, ct: jax.Array, x: jax.Array, kernel: Any, *, geometry: Geometry, precision: Any, **_: Any
 ) -> jax.Array:
     to = kernel.aval.dtype
     x, ct = _same_dtype(x, ct)
-    return _kernel_gradient(functools.partial(bind, precision=precision), x, ct, geometry).astype(to)
+    run = functools.partial(bind, precision=precision, kernel_gradient=True)
+    return _kernel_gradient(run, x, ct, geometry).astype(to)
 
 
 def _kernel_gradient(run: Callable[..., jax.Array], x: jax.Array, ct: jax.Array, geometry: Geometry) -> jax.Array:
@@ -157,12 +183,12 @@ def _same_dtype(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _batch(
-    bind: Bind, operands: Sequence[jax.Array], mapped: Sequence[Any], *, geometry: Geometry, precision: Any, dtype: Any
+    bind: Bind, operands: Sequence[jax.Array], mapped: Sequence[Any], *, geometry: Geometry, **params: Any
 ) -> tuple[jax.Array, int]:
     """Fold the mapped axis V: of x alone into the batch, of the kernel alone into outputs, of both into groups."""
     x, kernel = operands
     x_axis, kernel_axis = mapped
-    run = functools.partial(bind, precision=precision, dtype=dtype)
+    run = functools.partial(bind, **params)
     groups = geometry.groups
     if kernel_axis is None:
         x = jnp.moveaxis(x, x_axis, 0)
@@ -179,7 +205,7 @@ def _batch(
     # x [N, *L, V·G·c], kernel [*k, c, V·G·o]: V times the groups
     x = jnp.moveaxis(x, x_axis, -2)
     if size == 0:  # no groups at all make no geometry
-        return jnp.zeros((0, x.shape[0], *geometry.output_size, out), dtype), 0
+        return jnp.zeros((0, x.shape[0], *geometry.output_size, out), params["dtype"]), 0
     x = x.reshape(*x.shape[:-2], size * x.shape[-1])
     more = replace(geometry, groups=size * groups)
     y = run(x, kernel.reshape(*window, depth, size * out), geometry=more)

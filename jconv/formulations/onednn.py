@@ -39,7 +39,15 @@ Another reading ends the process, so a newer jaxlib is taken up by hand: `tests/
 
 
 def _conv(
-    x: jax.Array, kernel: jax.Array, *, geometry: Geometry, precision: Any, dtype: Any, platform: str, program: Program
+    x: jax.Array,
+    kernel: jax.Array,
+    *,
+    geometry: Geometry,
+    precision: Any,
+    dtype: Any,
+    platform: str,
+    program: Program,
+    **_: Any,
 ) -> jax.Array:
     """Call the library, or XLA's own convolution where it cannot be called."""
     problem = Problem(geometry, x.shape[0], x.shape[-1], kernel.shape[-1], jnp.dtype(x.dtype).name, platform)

@@ -33,6 +33,9 @@ from jconv.formulations._base import (
 from jconv.formulations._xla import conv_overhang
 from jconv.geometry import Geometry
 
+MOST_PHASES = 16
+"""Above this many convolutions in one program, compilation costs more than zeros do: no rule takes more."""
+
 
 class Part(NamedTuple):
     """One stride-1 convolution along one axis: which input entries, which taps, and how they meet."""

@@ -12,11 +12,11 @@ from jconv.formulations._base import UNROLLED_TAPS, open_sizes
 from jconv.formulations._xla import unpadded
 from jconv.formulations.col2im import COL2IM
 from jconv.formulations.lanes import UNROLLED
-from jconv.formulations.phases import convolutions
+from jconv.formulations.phases import MOST_PHASES, convolutions
 from jconv.formulations.winograd import OUTPUTS, WINOGRAD
 from jconv.geometry import Geometry
+from jconv.selection._cuda import on_cuda
 
-MOST_PHASES = 16  # above this many convolutions in one program, compilation costs more than zeros do
 FEW_GROUPS = 16  # that are worth a turn of a loop each
 FEW_POSITIONS = 64  # of a small image, or of a kernel's gradient, at most
 MANY_CHANNELS = 64  # channels, at least, that products of tiles, of patches and of large images are worth
@@ -40,7 +40,7 @@ COLUMNS_PER_INPUT = 6  # for each input channel, at most, without zeros in betwe
 DEEP_CHANNELS = 128  # channels of an image with zeros in between, at least: with fewer the weaving of the phases shows
 
 
-RULED = ("cpu", "tpu")
+RULED = ("cpu", "cuda", "tpu")
 """The platforms that have rules."""
 
 
@@ -48,6 +48,8 @@ def rule(problem: Problem) -> tuple[str, str] | None:
     """Return a formulation for a problem and why, or None where no rule applies."""
     if problem.platform == "tpu":
         return _on_tpu(problem)
+    if problem.platform == "cuda":
+        return None if has_open_size(problem) else on_cuda(problem)
     if problem.platform != "cpu":
         return None
     g, depth = problem.geometry, problem.depth
