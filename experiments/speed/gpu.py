@@ -55,7 +55,7 @@ BATCHES = 1, 8
 PASSES = "forward", "input_gradient", "kernel_gradient"
 WHOLE = "forward", "forward_backward"
 ONE_OF = {"pointwise": 20, "dense": 6, "grouped": 6, "3-D": 6, "depthwise": 3, "1-D": 3, "strided": 3}
-"""How many problems of a kind are passed over for each one that is raced: of other kinds every second is."""
+"""Of so many problems of a kind one is raced; of other kinds every second."""
 ROUNDS, QUEUED = 15, 20
 CHUNK, THREADS = 12, 4  # problems compiled together
 LAX = "lax"

@@ -1,7 +1,7 @@
 """The written rules for NVIDIA's GPUs, where XLA's own convolution is cuDNN's.
 
 They follow races on an H100, batch 8, float32 (multiplied as TF32) and bfloat16, by the kernels' own time; what they
-saw is in `experiments/speed/gpu`. Dense layers, grouped ones and volumes are cuDNN's: nothing was faster there.
+saw is in `experiments/speed/gpu`. Dense and grouped layers, and volumes that are not transposed, are left to cuDNN.
 """
 
 from jconv.costs import Problem
