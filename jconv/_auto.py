@@ -7,11 +7,10 @@ import jax.numpy as jnp
 
 from jconv._compat import Program
 from jconv.costs import Problem
-from jconv.formulations import FORMULATIONS
 from jconv.formulations._closed import closed
 from jconv.formulations._xla import xla_conv
 from jconv.geometry import Geometry
-from jconv.selection import taken
+from jconv.selection import compute, taken
 
 
 def problem_of(x: jax.Array, kernel: jax.Array, geometry: Geometry, platform: str) -> Problem:
@@ -37,7 +36,7 @@ def _compute(
         # As lax writes a grouped kernel's gradient, which is the form that the compilers of accelerators know.
         settings: Any = {"precision": precision, "preferred_element_type": dtype, "batch_groups": True}
         return xla_conv(x, kernel, geometry, **settings)
-    return FORMULATIONS[name].apply(x, kernel, geometry, precision=precision, preferred_element_type=dtype)
+    return compute(name, problem, x, kernel, precision=precision, preferred_element_type=dtype)
 
 
 bind = closed("conv_auto", _compute)

@@ -189,9 +189,7 @@ def candidates(problem: Problem) -> list[str]:
 def program(name: str, problem: Problem, x: jax.Array, kernel: jax.Array) -> Callable[[], jax.Array]:
     """Compile a formulation on a problem; the call returns when it is done."""
     dtype = accumulator(problem.dtype) if jnp.issubdtype(problem.dtype, jnp.integer) else x.dtype
-    apply = functools.partial(
-        FORMULATIONS[name].apply, geometry=problem.geometry, precision=None, preferred_element_type=dtype
-    )
+    apply = functools.partial(selection.compute, name, problem, precision=None, preferred_element_type=dtype)
     device = jax.devices("gpu" if problem.platform in ("cuda", "rocm") else problem.platform)[0]
     x, kernel = jax.device_put((x, kernel), device)
     compiled = jax.jit(apply).lower(x, kernel).compile()

@@ -18,9 +18,8 @@ from jconv._compat import PLATFORMS, Setting, program, stock_lowerings
 from jconv._lax import to_channels_last, to_layout
 from jconv.costs import Problem
 from jconv.errors import UnsupportedError, suggestion
-from jconv.formulations import FORMULATIONS
-from jconv.geometry import Geometry, conv_geometry
-from jconv.selection import taken
+from jconv.geometry import conv_geometry
+from jconv.selection import compute, taken
 
 _installed: Setting = Setting(False)
 _stock = stock_lowerings(lax.conv_general_dilated_p)
@@ -117,7 +116,7 @@ def _rule(platform: str) -> Any:
         lhs_aval, rhs_aval = ctx.avals_in
         if not _installed.value or not _ours(lhs_aval, rhs_aval, ctx.avals_out[0], params["out_sharding"]):
             return stock(ctx, lhs, rhs, **params)
-        geometry, problem = _posed(lhs_aval, rhs_aval, platform, params)
+        problem = _posed(lhs_aval, rhs_aval, platform, params)
         name = taken(problem, program(ctx))
         if name == "direct" and _as_xla_has_it(params, platform):
             return stock(ctx, lhs, rhs, **params)
@@ -126,8 +125,7 @@ def _rule(platform: str) -> Any:
             x, kernel, _ = _channels_last(lhs, rhs, params)
             wanted = params["preferred_element_type"]
             dtype = lhs.dtype if wanted is None else wanted
-            apply = FORMULATIONS[name].apply
-            y = apply(x, kernel, geometry, precision=params["precision"], preferred_element_type=dtype)
+            y = compute(name, problem, x, kernel, precision=params["precision"], preferred_element_type=dtype)
             return to_layout(y, params["dimension_numbers"])
 
         return mlir.lower_fun(convolve, multiple_results=False)(ctx, lhs, rhs)
@@ -162,7 +160,7 @@ def _channels_last(lhs: jax.Array, rhs: jax.Array, params: dict[str, Any]) -> tu
     return to_channels_last(lhs, rhs, params["dimension_numbers"], *groups)
 
 
-def _posed(lhs: Any, rhs: Any, platform: str, params: dict[str, Any]) -> tuple[Geometry, Problem]:
+def _posed(lhs: Any, rhs: Any, platform: str, params: dict[str, Any]) -> Problem:
     """Return what the primitive means, channels last."""
     x, kernel = jax.eval_shape(lambda lhs, rhs: _channels_last(lhs, rhs, params)[:2], lhs, rhs)
     geometry = conv_geometry(
@@ -174,4 +172,4 @@ def _posed(lhs: Any, rhs: Any, platform: str, params: dict[str, Any]) -> tuple[G
         dilation=tuple(params["rhs_dilation"]),
         groups=max(params["feature_group_count"], params["batch_group_count"]),
     )
-    return geometry, problem_of(x, kernel, geometry, platform)
+    return problem_of(x, kernel, geometry, platform)

@@ -17,7 +17,7 @@ from jconv import _tune, selection
 from jconv._compat import Program
 from jconv.costs import Problem, parse_problem
 from jconv.formulations import FORMULATIONS
-from jconv.selection import _choose, _file
+from jconv.selection import _choose, _file, _memory
 
 pytestmark = pytest.mark.versions
 
@@ -103,7 +103,9 @@ def test_the_fastest_of_synthetic_contenders_wins(monkeypatch):
 
 def test_who_computes_other_numbers_is_no_candidate(monkeypatch):
     wrong = FORMULATIONS["shifts"]._replace(apply=lambda *a, **k: 1.01 * FORMULATIONS["direct"].apply(*a, **k))
-    monkeypatch.setattr(_tune, "FORMULATIONS", {"direct": FORMULATIONS["direct"], "shifts": wrong})
+    both = {"direct": FORMULATIONS["direct"], "shifts": wrong}
+    monkeypatch.setattr(_tune, "FORMULATIONS", both)  # which are tried, and what is computed
+    monkeypatch.setattr(_memory, "FORMULATIONS", both)
     assert set(_tune.race(PROBLEM, 0.01)) == {"direct"}
 
 

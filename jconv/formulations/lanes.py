@@ -4,7 +4,7 @@
 
 What `shifts` does for one channel per group, for a few: a matrix product of 4×4 channels leaves a processor's vectors
 empty, and sixteen multiply-adds over all groups fill them.
-Cost: the direct multiplications; the input and the output once more, groups last.
+Cost: the direct multiplications; the input once more, channels of a group first.
 """
 
 from typing import Any
@@ -61,8 +61,11 @@ def conv_lanes(
 
 
 def _cost(problem: Problem) -> Cost:
-    outputs = problem.batch * problem.positions * problem.out_channels
-    elements = problem.padded_elements + outputs
+    g = problem.geometry
+    as_it_is = g.padded_size == g.input_size and problem.depth == 1
+    laid_out = 0 if as_it_is else problem.padded_elements
+    summed = problem.taps * problem.depth > UNROLLED  # in a scan, else in one pass
+    elements = laid_out + summed * problem.batch * problem.positions * problem.out_channels
     return direct_cost(problem)._replace(intermediate_bytes=elements * problem.itemsize)
 
 

@@ -86,9 +86,12 @@ def _by_position(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision:
 
 
 def _cost(problem: Problem) -> Cost:
+    g = problem.geometry
+    padded = 0 if g.padded_size == g.input_size else problem.padded_elements
+    # One tap at stride 1 is the input as it is.
     gathered = problem.batch * problem.positions * problem.taps * problem.in_channels
-    elements = problem.padded_elements + gathered
-    return direct_cost(problem)._replace(intermediate_bytes=elements * problem.itemsize)
+    kept = 0 if problem.taps == max(g.stride) == 1 else gathered
+    return direct_cost(problem)._replace(intermediate_bytes=(padded + kept) * problem.itemsize)
 
 
 PATCHES = Formulation("patches", "gather the windows, one matrix product (im2col)", conv_patches, always, _cost)

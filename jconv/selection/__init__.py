@@ -1,15 +1,18 @@
 """What `formulation="auto"` takes, and why: what was loaded, a measured winner, a written rule, or XLA's own."""
 
-from jconv.selection._choose import Choice, choose, compute_again, forget, learn, load, taken, too_much, watch
+from jconv.selection._choose import Choice, choose, compute_again, forget, learn, load, taken, watch
 from jconv.selection._file import Kept, append, made_here, path, read
+from jconv.selection._memory import compute, images_at_once, too_much
 
 __all__ = [
     "Choice",
     "Kept",
     "append",
     "choose",
+    "compute",
     "compute_again",
     "forget",
+    "images_at_once",
     "learn",
     "load",
     "made_here",

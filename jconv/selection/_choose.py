@@ -13,11 +13,9 @@ from jconv.costs import Problem
 from jconv.formulations import FORMULATIONS
 from jconv.selection import _file
 from jconv.selection._file import Kept
+from jconv.selection._memory import too_much
 from jconv.selection._onednn import onednn_rule
 from jconv.selection._rules import RULED, has_open_size, rule
-
-MOST_BYTES = 2**26
-"""No formulation is taken unasked that keeps more than 64 MiB and four times the arrays between input and output."""
 
 NO_CALL = "a program that is exported or kept on disk (jax_compilation_cache_dir) calls no library"
 
@@ -76,17 +74,6 @@ def _candidates(problem: Problem) -> Iterator[tuple[str, str]]:
         yield "onednn", why
     if written := rule(problem):
         yield written
-
-
-def too_much(name: str, problem: Problem) -> str | None:
-    """Return why a formulation would take too much memory, or None."""
-    if has_open_size(problem):
-        return None
-    cost = FORMULATIONS[name].cost(problem)
-    arrays = (cost.input_elements + cost.kernel_elements + cost.output_elements) * problem.itemsize
-    if name == "direct" or cost.intermediate_bytes <= MOST_BYTES + 4 * arrays:
-        return None
-    return f"it would keep {cost.intermediate_bytes / 2**20:,.0f} MiB between input and output"
 
 
 def _known() -> dict[Problem, Kept]:

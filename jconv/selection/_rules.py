@@ -6,6 +6,7 @@ like when it is lowered: a kernel's gradient is a window as large as the image w
 """
 
 import math
+from dataclasses import replace
 
 from jconv.costs import Problem
 from jconv.formulations._base import UNROLLED_TAPS, open_sizes
@@ -34,7 +35,7 @@ SMALL_KERNEL = 9  # taps, at most, for which strides alone are worth blocks of r
 SMALL_POSITIONS = 1024  # positions of all images, at most, where only large kernels are worth a choice
 SHARED_ENTRIES = 256  # of all inputs, at least, that share a kernel of several taps in one product
 COLUMN_IMAGES = 8  # at least, and twice as many channels per group, whose columns pay
-COLUMN_BYTES = 2**27  # of columns to be added, at most: more leave the cache before they are
+COLUMN_BYTES = 2**27  # of an image's columns to be added, at most: more leave the cache before they are
 OUTPUTS_OF_COLUMNS = 4  # without zeros in between, at most
 COLUMNS_PER_INPUT = 6  # for each input channel, at most, without zeros in between
 DEEP_CHANNELS = 128  # channels of an image with zeros in between, at least: with fewer the weaving of the phases shows
@@ -167,7 +168,7 @@ def col2im_pays(problem: Problem) -> bool:
     g, depth, width = problem.geometry, problem.depth, problem.width
     if has_open_size(problem) or max(g.stride) > 1 or depth < 8 or is_kernel_gradient(problem):
         return False
-    if COL2IM.cost(problem).intermediate_bytes > COLUMN_BYTES:
+    if COL2IM.cost(replace(problem, batch=1)).intermediate_bytes > COLUMN_BYTES:
         return False
     if max(g.input_dilation) > 1:
         return (
