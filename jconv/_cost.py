@@ -12,7 +12,7 @@ from jconv.costs import Cost, Problem, direct_cost
 from jconv.errors import GeometryError, UnsupportedError, suggestion
 from jconv.formulations import FORMULATIONS
 from jconv.geometry import Ints, Padding, conv_geometry
-from jconv.selection import choose
+from jconv.selection import choose, part
 
 
 class Explanation(NamedTuple):
@@ -24,6 +24,7 @@ class Explanation(NamedTuple):
         problem: The problem, on the device it was asked for.
         intermediate_bytes: What each formulation that can compute it keeps between input and output.
         refusals: Why the others cannot.
+        part: What of the problem is computed at once, for the sake of the cache.
     """
 
     formulation: str
@@ -31,11 +32,22 @@ class Explanation(NamedTuple):
     problem: Problem
     intermediate_bytes: dict[str, int]
     refusals: dict[str, str]
+    part: Problem
+
+    @property
+    def in_turn(self) -> str:
+        """What is computed at a time, in words; empty if it is everything."""
+        if self.part == self.problem:
+            return ""
+        (rows, of_rows), batch = (p.geometry.output_size[0] for p in (self.part, self.problem)), self.problem.batch
+        if rows < of_rows:
+            return f", {rows} of {of_rows} rows{' of an image' if batch > 1 else ''} at a time"
+        return f", {self.part.batch} of {batch} images at a time"
 
     def __str__(self) -> str:
         """Several lines to read."""
         lines = [str(self.problem), *_in_words(self.problem)]
-        lines += [f"auto takes {self.formulation} on {self.problem.platform}: {self.reason}"]
+        lines += [f"auto takes {self.formulation} on {self.problem.platform}{self.in_turn}: {self.reason}"]
         lines += [
             f"  {name:<14} {size / 2**20:10.3f} MiB between input and output"
             for name, size in self.intermediate_bytes.items()
@@ -161,7 +173,8 @@ def explain_problem(problem: Problem) -> Explanation:
     choice = choose(problem)
     refusals = {name: reason for name, f in FORMULATIONS.items() if (reason := f.unsupported(problem))}
     between = {name: f.cost(problem).intermediate_bytes for name, f in FORMULATIONS.items() if name not in refusals}
-    return Explanation(choice.formulation, choice.reason, problem, between, refusals)
+    at_once = part(choice.formulation, problem)
+    return Explanation(choice.formulation, choice.reason, problem, between, refusals, at_once)
 
 
 def _in_words(problem: Problem) -> Iterator[str]:

@@ -227,6 +227,10 @@ def test_explanation_in_words():
     assert "auto takes direct on cpu: the default: no rule applies" in text
     assert "toeplitz       cannot: its dense matrix would take" in text
     assert f"{'patches':<10}" in text
+    images = shaped(8, 102, 102, 256)
+    assert "takes winograd on cpu, 1 of 8 images at a time: 3×3" in str(
+        jconv.explain(images, shaped(3, 3, 256, 256), platform="cpu")
+    )
     assert jconv.explain(jnp.ones((0, 7, 4)), jnp.ones((3, 4, 5))).problem.platform == "cpu"
 
 

@@ -437,6 +437,10 @@ def test_one_case_of_very_many_runs_alone(tmp_path):
     line = ["run", "many.yaml", "--only"]
     result = jconv(*line, "01-a0/*", "--out", "a", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
+    result = jconv(*line, "02-a1/*", "--only", "01-a0/*", "--out", "c", cwd=tmp_path)
+    results = (tmp_path / "c" / "results.jsonl").read_text().splitlines()
+    assert [json.loads(text)["layer"] for text in results] == ["01-a0", "02-a1"], result.stderr
+    assert "got 'zz*'" in jconv(*line, "01-a0/*", "--only", "zz*", "--out", "d", cwd=tmp_path).stderr
     assert "got 2,100. Add --yes" in jconv(*line, "*", "--out", "b", cwd=tmp_path).stderr
 
 

@@ -1,5 +1,7 @@
 """What `auto` keeps between input and output: bounded whatever the batch, and the numbers are the same."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,9 +10,13 @@ import pytest
 import jconv
 from jconv.costs import parse_problem
 from jconv.formulations import FORMULATIONS
-from jconv.selection import _memory, compute, images_at_once, too_much
+from jconv.selection import _memory, choose, compute, part, too_much
 
 MIB = 2**20
+
+
+def images(name, problem):
+    return part(name, problem).batch
 
 
 def shaped(*shape):
@@ -43,24 +49,34 @@ def test_a_long_filter_keeps_no_more_than_the_goal():
     assert temporary(layer, shaped(8, 8192, 64), shaped(8192, 1, 64)) <= 64 * MIB
 
 
-@pytest.mark.parametrize(
-    "problem",
-    [
-        "n6_i9x9c4_k3x3o6_s1x1_p1:1x1:1_d1x1_g1_float32",
-        "n5_i9x8c4_k3x2o4_s2x1_p1:0x0:1_d1x2_g2_float32",
-        "n4_i7c6_k3o6_s1_p1:1_d1_e2_g1_float32",
-    ],
-)
-@pytest.mark.parametrize("name", ["patches", "shifts", "fft", "winograd", "col2im", "phases", "row_scan"])
-def test_images_in_turn_give_what_all_give_at_once(monkeypatch, name, problem):
-    problem = parse_problem(problem)
+IN_TURN = [
+    "n6_i9x9c4_k3x3o6_s1x1_p1:1x1:1_d1x1_g1_float32",
+    "n5_i11x8c4_k3x2o4_s2x1_p1:0x0:1_d1x2_g2_float32",
+    "n4_i7c6_k3o6_s1_p1:1_d1_e2_g1_float32",
+    "n1_i19x7c3_k3x3o4_s1x1_p2:1x0:0_d2x1_g1_float32",
+    "n1_i31x5c4_k2x3o4_s3x1_p-1:4x1:1_d1x1_g4_float32",
+    "n2_i10x6x5c2_k3x3x2o3_s1x1x1_p1:1x1:1x0:0_d1x1x1_g1_float32",
+]
+
+
+@pytest.mark.parametrize("most", [0, 2**26])
+@pytest.mark.parametrize("text", IN_TURN)
+@pytest.mark.parametrize("name", ["patches", "shifts", "fft", "winograd", "phases"])
+def test_parts_in_turn_give_what_all_gives_at_once(monkeypatch, name, text, most):
+    problem = parse_problem(text)
     if refusal := FORMULATIONS[name].unsupported(problem):
         pytest.skip(refusal)
     g, rng = problem.geometry, np.random.default_rng(0)
     x = jnp.asarray(rng.integers(-4, 5, (problem.batch, *g.input_size, problem.in_channels)), jnp.float32)
     kernel = jnp.asarray(rng.integers(-4, 5, (*g.window, problem.depth, problem.out_channels)), jnp.float32)
-    monkeypatch.setattr(_memory, "WHOLE", 0)
-    assert images_at_once(name, problem) < problem.batch
+    for bound, value in (("WHOLE", 0), ("PART", 0), ("MOST_BYTES", most)):
+        monkeypatch.setattr(_memory, bound, value)
+    monkeypatch.setattr(_memory, "part", part.__wrapped__)
+    some = _memory.part(name, problem)
+    assert some.batch == 1
+    if problem.batch == 1 or (most == 0 and max(g.input_dilation) == 1):
+        assert some.geometry.output_size[0] == 4
+        assert g.output_size[0] % 4  # so the last turn computes some rows again
     y = compute(name, problem, x, kernel, precision=None, preferred_element_type=jnp.float32)
     whole = FORMULATIONS["direct"].apply(x, kernel, g, precision=None, preferred_element_type=jnp.float32)
     np.testing.assert_allclose(y, whole, rtol=0, atol=1e-3)  # integers, and tiles and spectra to rounding
@@ -70,19 +86,37 @@ def test_so_many_images_at_once_as_stay_in_the_cache():
     small = parse_problem("n6_i28x28c64_k3x3o64_s1x1_p1:1x1:1_d1x1_g1_float32")
     large = parse_problem("n6_i112x112c64_k3x3o64_s1x1_p1:1x1:1_d1x1_g1_float32")
     gradient = parse_problem("n64_i112x112c6_k112x112o64_s1x1_p1:1x1:1_d1x1_g1_float32")
-    assert images_at_once("winograd", small) == 6
-    assert images_at_once("winograd", large) == 1
-    assert images_at_once("direct", large) == 6
-    assert images_at_once("row_scan", gradient) == 64
+    assert images("winograd", small) == 6
+    assert images("winograd", large) == 1
+    assert images("direct", large) == 6
+    assert images("row_scan", gradient) == 64
     middling = parse_problem("n6_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g1_float32")
-    assert images_at_once("winograd", middling) in (2, 3)
+    assert images("winograd", middling) in (2, 3)
 
 
-def test_more_than_one_image_may_keep_is_refused():
-    image = "n1_i2048x2048c64_k3x3o64_s1x1_p1:1x1:1_d1x1_g1_float32"
-    assert too_much("patches", parse_problem(image)) == "it would keep 10,242 MiB between input and output"
-    assert too_much("direct", parse_problem(image)) is None
-    assert too_much("patches", parse_problem(image.replace("2048x2048", "64x64").replace("n1", "n4096"))) is None
+def test_accelerators_compute_all_images():
+    large = parse_problem("n6_i112x112c64_k3x3o64_s1x1_p1:1x1:1_d1x1_g1_float32", platform="cuda")
+    assert images("winograd", large) == 6
+    assert too_much("patches", large) is None
+    assert "would keep" in (too_much("patches", replace(large, batch=600)) or "")
+
+
+def test_rows_of_an_image_that_is_too_large():
+    image = parse_problem("n1_i2048x2048c64_k3x3o64_s1x1_p1:1x1:1_d1x1_g1_float32")
+    some = part("patches", image).geometry
+    assert some.output_size == (4, 2048)
+    assert some.input_size == (6, 2048)
+    assert (some.low, some.high) == ((0, 1), (0, 1))
+    assert too_much("patches", image) is None
+    several = part("winograd", parse_problem("n8_i138x138c256_k3x3o256_s1x1_p0:0x0:0_d1x1_g1_float32"))
+    assert (several.batch, several.geometry.output_size) == (1, (36, 136))
+
+
+def test_a_kernel_that_is_too_large_is_refused():
+    wide = parse_problem("n8_i30x30c1024_k3x3o1024_s1x1_p0:0x0:0_d1x1_g1_float32")
+    assert too_much("winograd", wide) == "it would keep 147 MiB between input and output"
+    assert too_much("direct", wide) is None
+    assert choose(wide).formulation == "onednn"
 
 
 COUNTED = {

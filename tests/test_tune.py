@@ -115,11 +115,11 @@ def test_memory_and_work_are_bounded():
     assert "direct" in names
     assert "shifts" in names
     assert "toeplitz" not in names
-    many = parse_problem("n8_i112x112c64_k7x7o64_s1x1_p3:3x3:3_d1x1_g1_float32")
-    assert "would keep" in (selection.too_much("patches", many) or "")
-    selection.learn([selection.made_here(many, "patches", "measured")])
-    assert selection.choose(many).formulation != "patches"
-    assert selection.choose(many, Program(whole=True, calls=False)).formulation == "direct"
+    wide = parse_problem("n8_i30x30c1024_k3x3o1024_s1x1_p0:0x0:0_d1x1_g1_float32")
+    assert "would keep" in (selection.too_much("winograd", wide) or "")
+    selection.learn([selection.made_here(wide, "winograd", "measured")])
+    assert selection.choose(wide).formulation != "winograd"
+    assert selection.choose(wide, Program(whole=True, calls=False)).formulation == "direct"
 
 
 @pytest.mark.parametrize(

@@ -68,11 +68,14 @@ def explanation(explained: Explanation) -> Picture:
         axes.set_xlabel("MiB between input and output, as counted", size=8)
 
     between = _bytes(explained.intermediate_bytes.get(explained.formulation, 0))
+    kept_by = (
+        f"{explained.in_turn}; at once it would keep {between}" if explained.in_turn else f", which keeps {between}"
+    )
     text = (
         f"The input of {sizes(g.input_size)} with {problem.in_channels} channels becomes an output of "
         f"{sizes(g.output_size)} with {problem.out_channels}, by a window of {sizes(g.window)}: "
         f"{cost.multiplications:,} multiplications, {cost.parameters:,} parameters. auto takes "
-        f"{explained.formulation}, which keeps {between} in between."
+        f"{explained.formulation}{kept_by} in between."
     )
     return Picture(draw, text, (WIDTH, height))
 

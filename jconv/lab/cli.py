@@ -33,6 +33,10 @@ Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, such as measure.rounds=20.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="More than 2,000 cases are meant.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", help="A case string, a pattern with *, or formulation=fft; again for more of them."),
+]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 
 
@@ -59,9 +63,7 @@ def run(
         Path | None, typer.Option("--out", help="A new or empty folder; by default a new one under runs/.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what --out holds; needs --out.")] = False,
-    only: Annotated[
-        str | None, typer.Option("--only", help="A case string, a pattern with *, or formulation=fft.")
-    ] = None,
+    only: Only = None,
     yes: Yes = False,
 ) -> None:
     """Run an experiment: check every case, time it, and write a report.
@@ -72,7 +74,9 @@ def run(
     """
     from jconv.lab import experiment
 
-    begin = functools.partial(experiment.run, config, *(overrides or ()), out=out, resume=resume, only=only, yes=yes)
+    begin = functools.partial(
+        experiment.run, config, *(overrides or ()), out=out, resume=resume, only=only or (), yes=yes
+    )
     _follow(begin, f"jconv run {config} …")
 
 
@@ -85,9 +89,7 @@ def aot(
         Path | None, typer.Option("--out", help="A new or empty folder; by default a new one under runs/.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what --out holds; needs --out.")] = False,
-    only: Annotated[
-        str | None, typer.Option("--only", help="A case string, a pattern with *, or formulation=fft.")
-    ] = None,
+    only: Only = None,
     yes: Yes = False,
 ) -> None:
     """Compile a config's cases with the TPU's own compiler, without a TPU (extra tpu-aot): what it says, nothing runs.
@@ -99,7 +101,7 @@ def aot(
     from jconv.lab import experiment
 
     ahead = experiment.ahead(config, overrides or (), target)
-    begin = functools.partial(experiment.run, ahead, out=out, resume=resume, only=only, yes=yes)
+    begin = functools.partial(experiment.run, ahead, out=out, resume=resume, only=only or (), yes=yes)
     _follow(begin, f"jconv aot {config} …")
 
 

@@ -109,7 +109,7 @@ def run(
     *overrides: str,
     out: str | Path | None = None,
     resume: bool = False,
-    only: str | None = None,
+    only: str | Sequence[str] = (),
     yes: bool = False,
     begin: Callable[[Path, int], Callable[[str], None]] | None = None,
 ) -> Results:
@@ -120,7 +120,8 @@ def run(
         *overrides: `key=value` texts.
         out: A new or empty folder; by default a new one under `runs/`.
         resume: Go on with what `out` holds.
-        only: Run the cases that this names: a case string, a pattern with `*`, or `key=value` of the records.
+        only: Run the cases that this names, or each of these: a case string, a pattern with `*`, or `key=value` of the
+            records; all by default.
         yes: Run more than 2,000 cases.
         begin: Is given the folder and the number of cases, and returns what is told each case before it begins.
 
@@ -273,14 +274,13 @@ def _many(count: int) -> ConfigError:
     return ConfigError(f"run: cases must be at most {MANY:,}; got {count:,}. Add --yes if that is meant.")
 
 
-def selected(problems: Sequence[plan.Problem], only: str | None) -> list[str] | None:
+def selected(problems: Sequence[plan.Problem], only: str | Sequence[str]) -> list[str] | None:
     """Return the cases that `only` names, or None for all.
 
     Raises:
-        ConfigError: If it names none.
+        ConfigError: If a word of it names none.
     """
-    if only is None:
-        return None
+    words = [only] if isinstance(only, str) else only
     known = {
         problem.case(contender): {
             "layer": problem.layer,
@@ -291,16 +291,22 @@ def selected(problems: Sequence[plan.Problem], only: str | None) -> list[str] | 
         for problem in problems
         for contender in problem.contenders
     }
-    key, equals, value = only.partition("=")
-    if only in known:
-        return [only]
+    found = [_named(word, known) for word in words]
+    return [case for case in known if any(case in cases for cases in found)] if words else None
+
+
+def _named(word: str, known: Mapping[str, Mapping[str, str]]) -> set[str]:
+    """Return the cases that one word names, of those known with their facts."""
+    key, equals, value = word.partition("=")
+    if word in known:
+        return {word}
     if equals and key in ("layer", "transform", "dtype", "formulation"):
-        found = [case for case, facts in known.items() if fnmatchcase(facts[key], value)]
+        found = {case for case, facts in known.items() if fnmatchcase(facts[key], value)}
     else:
-        found = [case for case in known if fnmatchcase(case, only)]
+        found = {case for case in known if fnmatchcase(case, word)}
     if not found:
         raise ConfigError(
-            f"run: --only must name a case; got {only!r}, which fits none of {len(known)}.{suggestion(only, known)} "
+            f"run: --only must name a case; got {word!r}, which fits none of {len(known)}.{suggestion(word, known)} "
             "A case string, a pattern such as 'conv1/*', or formulation=fft."
         )
     return found

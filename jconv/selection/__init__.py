@@ -2,7 +2,7 @@
 
 from jconv.selection._choose import Choice, choose, compute_again, forget, learn, load, taken, watch
 from jconv.selection._file import Kept, append, made_here, path, read
-from jconv.selection._memory import compute, images_at_once, too_much
+from jconv.selection._memory import compute, part, too_much
 
 __all__ = [
     "Choice",
@@ -12,10 +12,10 @@ __all__ = [
     "compute",
     "compute_again",
     "forget",
-    "images_at_once",
     "learn",
     "load",
     "made_here",
+    "part",
     "path",
     "read",
     "taken",

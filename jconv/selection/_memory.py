@@ -1,5 +1,7 @@
-"""How much a formulation may keep between input and output, and images one after another where it would keep more."""
+"""How much a formulation may keep between input and output, and the parts computed in turn where it is more."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,47 +14,78 @@ from jconv.formulations import FORMULATIONS
 from jconv.selection._rules import has_open_size, is_kernel_gradient
 
 MOST_BYTES = 2**26
-"""What one image may keep unasked, 64 MiB, and four times its arrays."""
+"""What may be kept unasked, 64 MiB, and four times the arrays of what cannot be cut to rows."""
 
-WHOLE, PART = 2**25, 2**24  # bytes: what the images keep, at most, and some of them where all would keep more
+WHOLE, PART = 2**25, 2**24  # bytes: what is kept of all images, at most, and of some where all would keep more
+ROWS = 4  # of an image, or a multiple: a row of Winograd's tiles
 
 
 def too_much(name: str, problem: Problem) -> str | None:
-    """Return why a formulation would take too much memory for one image alone, or None."""
+    """Return why a formulation would take too much memory, or None."""
     if name == "direct" or has_open_size(problem):
         return None
-    least = problem if is_kernel_gradient(problem) else replace(problem, batch=1)
-    cost = FORMULATIONS[name].cost(least)
-    if cost.intermediate_bytes <= MOST_BYTES + 4 * cost.bytes:
+    cost = FORMULATIONS[name].cost(part(name, problem))
+    arrays = 0 if _has_rows(problem) else cost.bytes
+    if cost.intermediate_bytes <= MOST_BYTES + 4 * arrays:
         return None
     return f"it would keep {cost.intermediate_bytes / 2**20:,.0f} MiB between input and output"
 
 
-def images_at_once(name: str, problem: Problem) -> int:
-    """Return of how many images a formulation is given at once, a divisor of the batch.
+@functools.lru_cache(maxsize=4096)
+def part(name: str, problem: Problem) -> Problem:
+    """Return what a formulation is given at once: a problem, or on CPU some of its images, or rows of one image.
 
-    All, or so many that what they keep stays in the cache: arrays above 32 MiB go back to the system after every call,
-    and come anew page by page; that took half the time of tiles and spectra of large images. A kernel's gradient sums
-    over the layer's images, and is not cut.
+    So much that what it keeps stays in the cache: arrays above 32 MiB go back to the system after every call and come
+    anew page by page, which took half the time of tiles and spectra of large images. One image after another uses the
+    same memory again, and may keep more.
     """
-    if name == "direct" or problem.batch == 1 or has_open_size(problem) or is_kernel_gradient(problem):
-        return problem.batch
-    one, two = (FORMULATIONS[name].cost(replace(problem, batch=images)).intermediate_bytes for images in (1, 2))
-    each, kernel = two - one, 2 * one - two
+    if name == "direct" or not _has_images(problem):
+        return problem
 
-    def fit(images: int, most: int) -> bool:
-        return images * each <= most and images * each + kernel <= MOST_BYTES
+    def kept(part: Problem) -> int:
+        return FORMULATIONS[name].cost(part).intermediate_bytes
 
-    if fit(problem.batch, WHOLE):
-        return problem.batch
-    divisors = (images for images in range(problem.batch - 1, 1, -1) if problem.batch % images == 0)
-    return next((images for images in divisors if fit(images, PART)), 1)
+    def fits(part: Problem, most: int) -> bool:
+        """Whether its images keep so much at most, besides what is kept of the kernel."""
+        one, two = (kept(replace(part, batch=count)) for count in (1, 2))
+        return part.batch * (two - one) <= most and kept(part) <= MOST_BYTES
+
+    if fits(problem, WHOLE):
+        return problem
+    images = [replace(problem, batch=count) for count in range(problem.batch, 0, -1) if problem.batch % count == 0]
+    for some in images[1:-1]:
+        if fits(some, PART):
+            return some
+    if fits(images[-1], MOST_BYTES if problem.batch > 1 else WHOLE) or not _has_rows(problem):
+        return images[-1]
+    size = problem.geometry.output_size[0]
+    counts = {-(-size // (turns * ROWS)) * ROWS: turns for turns in range(2, size + 1)}  # as even as can be
+    rows = [_rows(images[-1], count) for count in counts if count < size]
+    return next((some for some in rows if fits(some, WHOLE)), [images[-1], *rows][-1])
+
+
+def _rows(image: Problem, count: int) -> Problem:
+    """Return the convolution that computes so many rows of an image's output, from rows that are padded already."""
+    g = image.geometry
+    window = g.stride[0] * (count - 1) + g.extent[0]
+    sizes = {"input_size": (window, *g.input_size[1:]), "output_size": (count, *g.output_size[1:])}
+    return replace(image, geometry=replace(g, **sizes, low=(0, *g.low[1:])))
+
+
+def _has_images(problem: Problem) -> bool:
+    """Whether images can take turns: not those of a kernel's gradient, which are sums over the layer's images."""
+    return problem.platform == "cpu" and not has_open_size(problem) and not is_kernel_gradient(problem)
+
+
+def _has_rows(problem: Problem) -> bool:
+    """Whether rows of an image can: not where zeros stand between the inputs."""
+    return _has_images(problem) and max(problem.geometry.input_dilation) == 1
 
 
 def compute(
     name: str, problem: Problem, x: jax.Array, kernel: jax.Array, *, precision: Any, preferred_element_type: Any
 ) -> jax.Array:
-    """Compute a problem by a formulation, all images at once, or as many as its memory allows.
+    """Compute a problem by a formulation, at once or part after part.
 
     Args:
         name: The formulation's.
@@ -65,18 +98,41 @@ def compute(
     Returns:
         `[N, *P, G·o]`.
     """
+    some, g = part(name, problem), problem.geometry
 
-    def some(images: jax.Array) -> jax.Array:
+    def zeros(images: int) -> jax.Array:
+        return jnp.zeros((images, *g.output_size, problem.out_channels), preferred_element_type)
+
+    def apply(x: jax.Array) -> jax.Array:
         settings: dict[str, Any] = {"precision": precision, "preferred_element_type": preferred_element_type}
-        return FORMULATIONS[name].apply(images, kernel, problem.geometry, **settings)
+        return FORMULATIONS[name].apply(x, kernel, some.geometry, **settings)
 
-    at_once = images_at_once(name, problem)
-    if at_once == problem.batch:
-        return some(x)
-    shape = (problem.batch, *problem.geometry.output_size, problem.out_channels)
+    def by_rows(x: jax.Array) -> jax.Array:
+        padded = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), (g.low[0], g.high[0], 0), *[(0, 0, 0)] * (x.ndim - 2)])
+        rows = some.geometry.input_size[0], some.geometry.output_size[0]
+        return _in_turn(apply, padded, zeros(x.shape[0]), 1, *rows, g.stride[0])
 
-    def put(part: jax.Array, y: jax.Array) -> jax.Array:
-        images = lax.dynamic_slice_in_dim(x, part * at_once, at_once)
-        return lax.dynamic_update_slice_in_dim(y, some(images), part * at_once, axis=0)
+    images = apply if some.geometry == g else by_rows
+    if some.batch == problem.batch:
+        return images(x)
+    return _in_turn(images, x, zeros(problem.batch), 0, some.batch, some.batch, 1)
 
-    return lax.fori_loop(0, problem.batch // at_once, put, jnp.zeros(shape, preferred_element_type))
+
+def _in_turn(
+    function: Callable[[jax.Array], jax.Array],
+    x: jax.Array,
+    y: jax.Array,
+    axis: int,
+    entries: int,
+    results: int,
+    step: int,
+) -> jax.Array:
+    """Give a function so many entries of x along an axis after others, `step` of them further for each result in y."""
+    size = y.shape[axis]
+
+    def put(turn: jax.Array, y: jax.Array) -> jax.Array:
+        place = jnp.minimum(turn * results, size - results)  # the last turn computes some again
+        some = lax.dynamic_slice_in_dim(x, step * place, entries, axis)
+        return lax.dynamic_update_slice_in_dim(y, function(some), place, axis)
+
+    return lax.fori_loop(0, -(-size // results), put, y)

@@ -6,7 +6,7 @@ which are one matrix product already.
 
 from jconv.costs import Problem
 from jconv.formulations._xla import unpadded
-from jconv.formulations.winograd import WINOGRAD
+from jconv.selection._memory import too_much
 from jconv.selection._rules import col2im_pays, has_open_size, is_kernel_gradient, winograd_pays
 
 BATCH = 16  # images, or half as many channels per group, at least, of a gradient whose groups have several outputs
@@ -16,11 +16,6 @@ WINDOW = 25  # taps, at least, of windows that pay with less work
 STEM = 49  # taps of a dense kernel, at least, whose gradient it is worth
 POSITIONS = 192  # of all images, at least, that pay for laying out a dense kernel; more where windows do not overlap
 TILED = 256  # channels, at least, for which tiles of Winograd's save more than the call does
-TILES_BYTES = 2**26  # that those of one image keep, at most
-SEVERAL, LARGE_IMAGE = (
-    4,
-    4096,
-)  # images, at least, that take turns in one's memory; positions of each, for half as many channels
 WORK_GRADIENT, WORK_GROUPED, WORK_DENSE = 2**17, 2**18, 2**22  # multiplications, at least
 WORK_SMALL_WINDOW, WORK_WINDOW = 2**21, 2**19  # the same, of one channel per group: below WINDOW taps, and from there
 
@@ -59,12 +54,8 @@ def _dense(problem: Problem, work: int) -> bool:
         return False
     if problem.taps == 1 and max(g.stride) == 1:
         return False
-    if len(g.window) == 2 and winograd_pays(problem):
-        several = problem.batch >= SEVERAL
-        if min(depth, width) >= TILED:
-            return not several and WINOGRAD.cost(problem).intermediate_bytes > TILES_BYTES
-        if several and min(depth, width) >= TILED // 2 and problem.positions >= LARGE_IMAGE:
-            return False
+    if len(g.window) == 2 and min(depth, width) >= TILED and winograd_pays(problem):
+        return bool(too_much("winograd", problem))
     least = POSITIONS
     if g.stride == g.window and unpadded(g):
         least *= 4 if depth > 4 else 64
