@@ -3,8 +3,7 @@
     y[n, p, o] = Σ_t ( Σ_c x[n, s·p + d·t − lo, c] · kernel[t, c, o] )
 
 Cost: the direct multiplications, no patches. With one channel per group the product is elementwise; else XLA keeps the
-products of all taps until it sums them, so a scan adds them up one by one where they would leave the cache: that was
-twice as fast on volumes.
+products of all taps until it sums them, so a scan adds them up one by one where they would leave the cache.
 Dual to `sliding`, which makes one product per output position.
 """
 

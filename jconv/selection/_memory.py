@@ -36,8 +36,8 @@ def part(name: str, problem: Problem) -> Problem:
     """Return what a formulation is given at once: a problem, or on CPU some of its images, or rows of one image.
 
     So much that what it keeps stays in the cache: arrays above 32 MiB go back to the system after every call and come
-    anew page by page, which took half the time of tiles and spectra of large images. One image after another uses the
-    same memory again, and may keep more.
+    anew page by page (`experiments/speed`, `floors.jsonl`). One image after another uses the same memory again, and may
+    keep more.
     """
     if name == "direct" or not _has_images(problem):
         return problem
