@@ -17,6 +17,7 @@ MOST_BYTES = 2**26
 """What may be kept unasked, 64 MiB, and four times the arrays of what cannot be cut to rows."""
 
 WHOLE, PART = 2**25, 2**24  # bytes: what is kept of all images, at most, and of some where all would keep more
+MOST_AGAIN = 16  # of so many images one, at most, is computed again so that all turns are the same
 ROWS = 4  # of an image, or a multiple: a row of Winograd's tiles
 
 
@@ -45,23 +46,32 @@ def part(name: str, problem: Problem) -> Problem:
     def kept(part: Problem) -> int:
         return FORMULATIONS[name].cost(part).intermediate_bytes
 
-    def fits(part: Problem, most: int) -> bool:
-        """Whether its images keep so much at most, besides what is kept of the kernel."""
+    def by_image(part: Problem) -> int:
         one, two = (kept(replace(part, batch=count)) for count in (1, 2))
-        return part.batch * (two - one) <= most and kept(part) <= MOST_BYTES
+        return two - one
 
-    if fits(problem, WHOLE):
+    image, batch, size = replace(problem, batch=1), problem.batch, problem.geometry.output_size[0]
+    each = by_image(problem)
+    room = MOST_BYTES - (kept(image) - each)  # besides what is kept of the kernel, whatever the images
+    if batch * each <= min(WHOLE, room):
         return problem
-    images = [replace(problem, batch=count) for count in range(problem.batch, 0, -1) if problem.batch % count == 0]
-    for some in images[1:-1]:
-        if fits(some, PART):
-            return some
-    if fits(images[-1], MOST_BYTES if problem.batch > 1 else WHOLE) or not _has_rows(problem):
-        return images[-1]
-    size = problem.geometry.output_size[0]
-    counts = {-(-size // (turns * ROWS)) * ROWS: turns for turns in range(2, size + 1)}  # as even as can be
-    rows = [_rows(images[-1], count) for count in counts if count < size]
-    return next((some for some in rows if fits(some, WHOLE)), [images[-1], *rows][-1])
+    if 0 < each <= min(PART, room):
+        turns = range(max(2, -(-batch * each // min(PART, room))), batch + 1)
+        images = (-(-batch // turn) for turn in turns)
+        return replace(problem, batch=next(some for some in images if -batch % some <= batch // MOST_AGAIN))
+    if each <= min(MOST_BYTES if batch > 1 else WHOLE, room) or not _has_rows(problem):
+        return image
+    counts = (-(-size // (turns * ROWS)) * ROWS for turns in range(2, size + 1))
+    rows = [_rows(image, count) for count in dict.fromkeys(counts) if count < size]
+
+    def with_copies(some: Problem) -> int:
+        """Count too what is copied: what comes of the rows, and of several images each and what comes of it."""
+        own, whole = FORMULATIONS[name].cost(some), FORMULATIONS[name].cost(image)
+        copied = own.output_elements + (whole.input_elements + whole.output_elements if batch > 1 else 0)
+        return own.intermediate_bytes + copied * problem.itemsize
+
+    fit = (some for some in rows if with_copies(some) <= MOST_BYTES and by_image(some) <= WHOLE)
+    return next(fit, [image, *rows][-1])
 
 
 def _rows(image: Problem, count: int) -> Problem:
