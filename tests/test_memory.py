@@ -6,6 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
 import jconv
 from jconv.costs import parse_problem
@@ -95,6 +98,22 @@ def test_so_many_images_at_once_as_stay_in_the_cache():
     assert -many.batch % images("winograd", many) <= many.batch / 16
     middling = parse_problem("n6_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g1_float32")
     assert images("winograd", middling) in (2, 3)
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize("layer", ["jconv", "lax"])
+def test_devices_that_share_a_batch_take_turns_too(layer):
+    mesh = Mesh(np.array(jax.devices()[:1]), ("b",))
+
+    def convolve(x, kernel):
+        if layer == "jconv":
+            return jconv.conv(x, kernel, padding="SAME")
+        return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    shared = jax.shard_map(convolve, mesh=mesh, in_specs=(P("b"), P()), out_specs=P("b"))
+    with jconv.installed():
+        text = jax.jit(shared).lower(shaped(4, 96, 96, 256), shaped(3, 3, 256, 256)).as_text()
+    assert "stablehlo.while" in text
 
 
 def test_accelerators_compute_all_images():

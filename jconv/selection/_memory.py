@@ -110,8 +110,10 @@ def compute(
     """
     some, g = part(name, problem), problem.geometry
 
-    def zeros(images: int) -> jax.Array:
-        return jnp.zeros((images, *g.output_size, problem.out_channels), preferred_element_type)
+    def blank(images: int) -> jax.Array:
+        """Return an array to write the results into, which varies over devices in `shard_map` as they do."""
+        entry = (x[(0,) * x.ndim] + kernel[(0,) * kernel.ndim]).astype(preferred_element_type)
+        return jnp.broadcast_to(entry, (images, *g.output_size, problem.out_channels))
 
     def apply(x: jax.Array) -> jax.Array:
         settings: dict[str, Any] = {"precision": precision, "preferred_element_type": preferred_element_type}
@@ -120,12 +122,12 @@ def compute(
     def by_rows(x: jax.Array) -> jax.Array:
         padded = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), (g.low[0], g.high[0], 0), *[(0, 0, 0)] * (x.ndim - 2)])
         rows = some.geometry.input_size[0], some.geometry.output_size[0]
-        return _in_turn(apply, padded, zeros(x.shape[0]), 1, *rows, g.stride[0])
+        return _in_turn(apply, padded, blank(x.shape[0]), 1, *rows, g.stride[0])
 
     images = apply if some.geometry == g else by_rows
     if some.batch == problem.batch:
         return images(x)
-    return _in_turn(images, x, zeros(problem.batch), 0, some.batch, some.batch, 1)
+    return _in_turn(images, x, blank(problem.batch), 0, some.batch, some.batch, 1)
 
 
 def _in_turn(
