@@ -55,7 +55,7 @@ def part(name: str, problem: Problem) -> Problem:
     room = MOST_BYTES - (kept(image) - each)  # besides what is kept of the kernel, whatever the images
     if batch * each <= min(WHOLE, room):
         return problem
-    if 0 < each <= min(PART, room):
+    if batch > 1 and 0 < each <= min(PART, room):
         turns = range(max(2, -(-batch * each // min(PART, room))), batch + 1)
         images = (-(-batch // turn) for turn in turns)
         return replace(problem, batch=next(some for some in images if -batch % some <= batch // MOST_AGAIN))
