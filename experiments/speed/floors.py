@@ -3,8 +3,8 @@
     python experiments/speed/floors.py
 
 Writes `floors.jsonl`: for each layer how many times as long `auto` takes as its floor, and the interval; then for
-products like those of a kernel's gradient how many times as long Aᵀ·B takes as A·B; then for formulations that keep much
-how many times as long all images at once take as the same in parts, as `auto` computes them.
+products like those of a kernel's gradient how many times as long Aᵀ·B takes as A·B; then for formulations that keep
+much how many times as long all images at once take as the same in parts, as `auto` computes them.
 """
 
 import functools
