@@ -29,8 +29,7 @@ def conv_col2im(
 ) -> jax.Array:
     """Multiply once, add the blocks of the window, weave the outputs between the inputs, and cut out those wanted."""
     axes, dtype = len(geometry.window), accumulator(x.dtype, preferred_element_type)
-    blocks = [-(-extent // e) for extent, e in zip(geometry.extent, geometry.input_dilation, strict=True)]
-
+    blocks = _blocks(geometry)
     z = _columns(x, kernel, geometry, precision=precision, dtype=dtype)  # [N, *L, *k, G·o]
     holes = [(0, 0, d - 1) for d in geometry.dilation]
     z = lax.pad(z, jnp.zeros((), dtype), [*[(0, 0, 0)] * (axes + 1), *holes, (0, 0, 0)])
@@ -43,6 +42,11 @@ def conv_col2im(
         x.shape[0], *(math.prod(total.shape[1 + 2 * axis : 3 + 2 * axis]) for axis in range(axes)), -1
     )
     return _outputs(total, geometry).astype(preferred_element_type)
+
+
+def _blocks(geometry: Geometry) -> list[int]:
+    """Return M, into how many blocks of the input dilation the window falls, per axis."""
+    return [-(-extent // e) for extent, e in zip(geometry.extent, geometry.input_dilation, strict=True)]
 
 
 def _columns(x: jax.Array, kernel: jax.Array, geometry: Geometry, *, precision: Any, dtype: Any) -> jax.Array:
@@ -107,8 +111,10 @@ def _cost(problem: Problem) -> Cost:
     columns = problem.batch * math.prod(g.input_size) * problem.taps * problem.out_channels
     multiplications = columns * problem.depth
     columns = columns // problem.taps * math.prod(g.extent)  # a dilated window has holes
-    full = problem.batch * problem.out_channels
-    full *= math.prod(e * (n - 1) + k + e for e, n, k in zip(g.input_dilation, g.input_size, g.extent, strict=True))
+    full = 0  # unrolled, the blocks are added in the pass that weaves them
+    if math.prod(_blocks(g)) > UNROLLED_TAPS:
+        full = problem.batch * problem.out_channels
+        full *= math.prod(e * (n - 1) + k + e for e, n, k in zip(g.input_dilation, g.input_size, g.extent, strict=True))
     return cost._replace(
         multiplications=multiplications,
         additions=multiplications,

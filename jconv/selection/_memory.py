@@ -55,10 +55,10 @@ def part(name: str, problem: Problem) -> Problem:
     room = MOST_BYTES - (kept(image) - each)  # besides what is kept of the kernel, whatever the images
     if batch * each <= min(WHOLE, room):
         return problem
-    if batch > 1 and 0 < each <= min(PART, room):
-        turns = range(max(2, -(-batch * each // min(PART, room))), batch + 1)
-        images = (-(-batch // turn) for turn in turns)
-        return replace(problem, batch=next(some for some in images if -batch % some <= batch // MOST_AGAIN))
+    most = min(PART, room) // max(each, 1)
+    if batch > 1 and most > 0:
+        counts = (-(-batch // turns) for turns in range(-(-batch // most), batch + 1))
+        return replace(problem, batch=next(count for count in counts if -batch % count <= batch // MOST_AGAIN))
     if each <= min(MOST_BYTES if batch > 1 else WHOLE, room) or not _has_rows(problem):
         return image
     counts = (-(-size // (turns * ROWS)) * ROWS for turns in range(2, size + 1))
@@ -139,12 +139,14 @@ def _in_turn(
     results: int,
     step: int,
 ) -> jax.Array:
-    """Give a function so many entries of x along an axis after others, `step` of them further for each result in y."""
-    size = y.shape[axis]
+    """Give a function so many entries of x along an axis after others, `step` of them further for each result in y.
+
+    Slices do not reach beyond the end: the last turn computes some results again.
+    """
 
     def put(turn: jax.Array, y: jax.Array) -> jax.Array:
-        place = jnp.minimum(turn * results, size - results)  # the last turn computes some again
+        place = turn * results
         some = lax.dynamic_slice_in_dim(x, step * place, entries, axis)
         return lax.dynamic_update_slice_in_dim(y, function(some), place, axis)
 
-    return lax.fori_loop(0, -(-size // results), put, y)
+    return lax.fori_loop(0, -(-y.shape[axis] // results), put, y)

@@ -1,5 +1,6 @@
 """What the networks are made of: their specification, and the common block, Activation(BatchNorm(Conv))."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
@@ -46,13 +47,13 @@ class Network(nnx.Module):
 
     task: ClassVar[str] = "classify"
 
+    @abstractmethod
     def __init__(self, spec: Spec):
         """Draw the layers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return the scores `[n, classes]`, or what else the task asks for."""
-        raise NotImplementedError
 
 
 def conv(spec: Spec, in_features: int, out_features: int, window: tuple[int, ...], **arguments: Any) -> jconv.nnx.Conv:
