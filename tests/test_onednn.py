@@ -112,6 +112,21 @@ def test_what_it_computes_wrongly_is_refused(rng):
 
 
 @carried
+def test_what_ends_the_process_is_refused(rng):
+    """One channel and 134 rows of taps, or more: on an EPYC with AVX-512 the library cannot make its program."""
+    x, kernel = (jnp.asarray(rng.integers(-3, 4, (1, *size, 1)), jnp.float32) for size in ((262, 262), (256, 256)))
+    kernel = kernel.reshape(256, 256, 1, 1)
+    with pytest.raises(jconv.UnsupportedError, match="over 64 rows or 65536 taps"):
+        jconv.conv(x, kernel, formulation="onednn")
+    np.testing.assert_array_equal(jconv.conv(x, kernel), jconv.conv(x, kernel, formulation="direct"))
+    for window in ((64, 70), (2, 2000)):
+        kernel = jnp.asarray(rng.integers(-3, 4, (*window, 1, 1)), jnp.float32)
+        x = jnp.asarray(rng.integers(-3, 4, (1, window[0] + 6, window[1] + 6, 1)), jnp.float32)
+        y, wanted = (jconv.conv(x, kernel, formulation=name) for name in ("onednn", "direct"))
+        np.testing.assert_array_equal(y, wanted)
+
+
+@carried
 def test_gradients_and_vmap_call_it_too():
     x, kernel = shaped(2, 48, 48, 64), shaped(3, 3, 1, 64)
     convolve = functools.partial(jconv.conv, groups=64, padding=1)

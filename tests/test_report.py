@@ -333,6 +333,13 @@ def test_what_no_reference_was_timed_beside_still_has_a_winner():
     assert summary.verdict(alone)[1:] == []
 
 
+def test_auto_competes_where_only_xlas_own_does():
+    both = [line("a", "direct", seconds=2.0), line("a", "auto", seconds=0.5)]
+    for others, wanted in (([], "auto"), ([line("a", "fft", seconds=1.0)], "fft")):
+        best = summary.fastest([*both, *others])
+        assert best is not None and best["formulation"] == wanted
+
+
 def test_a_machine_that_calls_equal_programs_different_says_so(tmp_path):
     lines = [line(f"a{n}", "direct", again_ratio=ratio(1.3)) for n in range(4)]
     page = Page(report.render(folder_of(tmp_path / "run", lines)))

@@ -29,7 +29,7 @@ class Row(NamedTuple):
         problem: Its full name.
         counts: Cases by status.
         worst: The largest error as a share of its tolerance; None if nothing was compared.
-        fastest: The record of the fastest right formulation; auto is one of the others, so it does not compete.
+        fastest: The record of the fastest right formulation (see `fastest`).
     """
 
     label: str
@@ -84,11 +84,14 @@ def share_of_tolerance(line: Record) -> float | None:
 
 
 def fastest(mine: Sequence[Record]) -> Record | None:
-    """Return the record of the fastest right formulation of one problem, or None where nothing was timed."""
+    """Return the record of the fastest right formulation of one problem, or None where nothing was timed.
+
+    Peers do not compete, nor does auto, which is one of the others, unless the run has none but XLA's own.
+    """
+    others = {line["formulation"] for line in mine} - {"auto", *PEERS}
+    out = PEERS if others <= {REFERENCE} else ("auto", *PEERS)
     timed = [
-        line
-        for line in mine
-        if "seconds" in line and line["status"] not in BAD and line["formulation"] not in ("auto", *PEERS)
+        line for line in mine if "seconds" in line and line["status"] not in BAD and line["formulation"] not in out
     ]
     return min(timed, key=lambda line: line["seconds"], default=None)
 
