@@ -99,6 +99,36 @@ def test_on_a_tpu_small_depthwise_windows_are_shifts():
     assert text.count("stablehlo.convolution") == 1
 
 
+FEW = {  # the name says inputs → outputs and images of the layer, whose kernel's gradient it is
+    "1 → 1, one image, 3×3": ("n1_i128x128c1_k128x128o1_s1x1_p1:1x1:1_d1x1_g1", "row_scan", "row_scan"),
+    "1 → 1, one image, 5×5": ("n1_i128x128c1_k128x128o1_s1x1_p2:2x2:2_d1x1_g1", "fft", "fft"),
+    "1 → 8, one image, 5×5": ("n1_i128x128c1_k128x128o8_s1x1_p2:2x2:2_d1x1_g1", "row_scan", "row_scan"),
+    "1 → 3, one large image, 3×3": ("n1_i512x512c1_k512x512o3_s1x1_p1:1x1:1_d1x1_g1", "direct", "direct"),
+    "1 → 3, one small image, 3×3": ("n1_i14x14c1_k14x14o3_s1x1_p1:1x1:1_d1x1_g1", "direct", "direct"),
+    "8 → 8, two images, 3×3": ("n8_i56x56c2_k56x56o8_s1x1_p1:1x1:1_d1x1_g1", "row_scan", "row_scan"),
+    "8 → 8, four images, 3×3": ("n8_i56x56c4_k56x56o8_s1x1_p1:1x1:1_d1x1_g1", "direct", "direct"),
+    "8 → 8, one image, 7×7": ("n8_i56x56c1_k56x56o8_s1x1_p3:3x3:3_d1x1_g1", "onednn", "row_scan"),
+    "3 → 16, strided, 5×5": ("n3_i128x128c1_k64x64o16_s1x1_p2:1x2:1_d2x2_g1", "onednn", "row_scan"),
+    "3 → 32, strided, 5×5": ("n3_i128x128c1_k64x64o32_s1x1_p2:1x2:1_d2x2_g1", "direct", "direct"),
+    "3 → 32, one image, 7×7": ("n3_i64x64c1_k64x64o32_s1x1_p3:3x3:3_d1x1_g1", "direct", "direct"),
+    "3 → 32, strided, 7×7": ("n3_i128x128c1_k64x64o32_s1x1_p3:2x3:2_d2x2_g1", "onednn", "direct"),
+    "1 → 1, 32 images, 7×7": ("n1_i56x56c32_k56x56o1_s1x1_p3:3x3:3_d1x1_g1", "direct", "direct"),
+    "8 → 16, 8 images, 7×7": ("n8_i56x56c8_k56x56o16_s1x1_p3:3x3:3_d1x1_g1", "onednn", "direct"),
+    "3 → 3, four images, 9×9": ("n3_i64x64c4_k64x64o3_s1x1_p4:4x4:4_d1x1_g1", "fft", "fft"),
+    "3 → 3, 8 images, 9×9": ("n3_i64x64c8_k64x64o3_s1x1_p4:4x4:4_d1x1_g1", "direct", "direct"),
+    "1 → 3, strided, 31×31": ("n1_i128x128c1_k64x64o3_s1x1_p15:14x15:14_d2x2_g1", "fft", "fft"),
+}
+
+
+@pytest.mark.parametrize(("text", "with_library", "name"), FEW.values(), ids=FEW)
+def test_kernel_gradients_of_few_channels(text, with_library, name, monkeypatch):
+    problem = parse_problem(f"{text}_float32", "cpu")
+    monkeypatch.setattr("jconv.formulations.onednn.missing", lambda: None)
+    assert choose(problem).formulation == with_library
+    monkeypatch.setattr("jconv.formulations.onednn.missing", lambda: "this test has none")
+    assert choose(problem).formulation == name
+
+
 CUDA = {
     "pointwise": ("n8_i56x56c64_k1x1o256_s1x1_p0:0x0:0_d1x1_g1", "patches"),
     "pointwise, its kernel": ("n64_i56x56c8_k56x56o256_s1x1_p0:0x0:0_d1x1_g1", "patches"),

@@ -1,13 +1,17 @@
 """Time training steps of plain Flax networks with `jconv.install()` and without, one alone and four in a scan.
 
+A step alone also runs with free convolutions, which only write their results: what `install()` cannot be faster than.
+
 python experiments/speed/steps.py          every network
 python experiments/speed/steps.py unet     one
 """
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +21,15 @@ from jax import lax
 from models import NETWORKS
 
 import jconv
-from jconv import _timing
+from jconv import _timing, lowering
+from jconv.costs import Problem
 from jconv.lab import record
 
 HERE = Path(__file__).parent
 STEPS = 4
-OFF, ON, AGAIN = "lax", "install", "lax again"
+OFF, ON, AGAIN, FREE, PRODUCT = "lax", "install", "lax again", "free convolutions", "product"
+RATIOS = ("ratio", "free_ratio", "least_ratio")
+SIDE = 1024  # of the product's matrices
 
 
 def programs(name: str) -> tuple[dict[str, Callable[[Any], Any]], Any]:
@@ -51,6 +58,21 @@ def programs(name: str) -> tuple[dict[str, Callable[[Any], Any]], Any]:
     return {"step": step, f"{STEPS} steps in a scan": many}, state
 
 
+def free() -> Any:
+    """Return a context in which convolutions are lowered to what writes an array of the result's size, of one entry.
+
+    Their operands are computed, for nothing is left out in front of a barrier.
+    """
+
+    def compute(_: str, problem: Problem, x: jax.Array, kernel: jax.Array, **settings: Any) -> jax.Array:
+        x, kernel = lax.optimization_barrier((x, kernel))
+        entry = (x.ravel()[0] * kernel.ravel()[0]).astype(settings["preferred_element_type"])
+        shape = problem.batch, *problem.geometry.output_size, problem.out_channels
+        return lax.optimization_barrier(jnp.broadcast_to(entry, shape))
+
+    return mock.patch.multiple(lowering, taken=lambda *_: "free", compute=compute)
+
+
 def nudged(state: Any) -> Any:
     """Return a state whose parameters are one unit in the last place larger: the least that rounding can do."""
     params, *rest = state
@@ -62,14 +84,15 @@ def off_by(loss: jax.Array, reference: jax.Array) -> float:
     return float(jnp.abs(loss / reference - 1).max())
 
 
-def compare(function: Callable[[Any], Any], state: Any) -> dict[str, Any]:
+def compare(function: Callable[[Any], Any], state: Any, alone: bool) -> dict[str, Any]:
     """Time a function with and without in the same rounds; say how far off the loss is, relatively, and the state.
 
-    As a control, how far off it is without, from parameters that are nudged.
+    As a control, how far off it is without, from parameters that are nudged. Of one step also what bounds it: its time
+    with free convolutions, and that and their operations at the rate of a large product.
     """
     calls, results, compiling = {}, {}, {}
-    for name, on in ((OFF, False), (ON, True)):
-        with jconv.installed(on):
+    for name in (OFF, ON, *([FREE] if alone else [])):
+        with jconv.installed(name != OFF), free() if name == FREE else nullcontext():
             clock = _timing.timed(lambda: calls.update({name: jax.jit(function).lower(state).compile()}))  # noqa: B023
             compiling[name] = clock()
         results[name] = jax.block_until_ready(calls[name](state))
@@ -77,6 +100,9 @@ def compare(function: Callable[[Any], Any], state: Any) -> dict[str, Any]:
         name: _timing.timed(lambda call=call: jax.block_until_ready(call(state))) for name, call in calls.items()
     }
     contenders[AGAIN] = contenders[OFF]
+    square = jnp.ones((SIDE, SIDE))
+    product = jax.jit(jnp.matmul).lower(square, square).compile()
+    contenders[PRODUCT] = _timing.timed(lambda: jax.block_until_ready(product(square, square)))
     found = _timing.measure(
         contenders,
         rounds=20,
@@ -93,11 +119,28 @@ def compare(function: Callable[[Any], Any], state: Any) -> dict[str, Any]:
     return {
         "ratio": ratio(ON),
         "again_ratio": ratio(AGAIN),
+        **(least(calls, found) if alone else {}),
         "loss_off_by": off_by(loss_on, loss_off),
         "nudged_loss_off_by": off_by(loss_nudged, loss_off),
         "state_off_by": max(float(jnp.abs(on - off).max()) for on, off in leaves),
         "compile_s": compiling,
         "samples_s": {name: samples.times for name, samples in found.items()},
+    }
+
+
+def least(calls: dict[str, Any], found: dict[str, _timing.Samples]) -> dict[str, Any]:
+    """Return what a step takes at least, over its time without: with free convolutions, and at a large product's rate.
+
+    Only the convolutions' operations count, which are those that free ones lack.
+    """
+    count = {name: calls[name].cost_analysis()["flops"] for name in (OFF, FREE)}
+    products = (count[OFF] - count[FREE]) / (2 * SIDE**3)
+    pairs = zip(found[FREE].times, found[PRODUCT].times, strict=False)
+    rate = [free + products * product for free, product in pairs]
+    return {
+        "free_ratio": _timing.paired_ratio(found[FREE].times, found[OFF].times)._asdict(),
+        "least_ratio": _timing.paired_ratio(rate, found[OFF].times)._asdict(),
+        "convolutions_flops": count[OFF] - count[FREE],
     }
 
 
@@ -111,9 +154,9 @@ def main() -> None:
         lines = []
         functions, state = programs(name)
         for words, function in functions.items():
-            line = {"network": name, "pictures": NETWORKS[name][1], "function": words} | compare(function, state)
-            ratio = line["ratio"]
-            print(f"{name}, {words}: {1 / ratio['median']:.2f} times as fast", flush=True)
+            line = {"network": name, "pictures": NETWORKS[name][1], "function": words}
+            line |= compare(function, state, alone=words == "step")
+            print(f"{name}, {words}", *(f"{key} {1 / line[key]['median']:.2f}" for key in RATIOS if key in line))
             lines.append(record.encoded(line) + "\n")
         _ = (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
 

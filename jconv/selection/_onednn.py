@@ -7,7 +7,14 @@ which are one matrix product already.
 from jconv.costs import Problem
 from jconv.formulations._xla import unpadded
 from jconv.selection._memory import too_much
-from jconv.selection._rules import col2im_pays, has_open_size, is_kernel_gradient, winograd_pays
+from jconv.selection._rules import (
+    col2im_pays,
+    few_outputs,
+    has_open_size,
+    is_kernel_gradient,
+    spectra_pay,
+    winograd_pays,
+)
 
 BATCH = 16  # images, or half as many channels per group, at least, of a gradient whose groups have several outputs
 WIDE = 16  # outputs of one group, at most, of a series' gradient: more fill XLA's products
@@ -22,7 +29,7 @@ WORK_SMALL_WINDOW, WORK_WINDOW = 2**21, 2**19  # the same, of one channel per gr
 
 def onednn_rule(problem: Problem) -> str | None:
     """Return why a problem is given to oneDNN, or None where a program is as fast."""
-    if problem.platform != "cpu" or has_open_size(problem) or col2im_pays(problem):
+    if problem.platform != "cpu" or has_open_size(problem) or col2im_pays(problem) or spectra_pay(problem):
         return None
     g = problem.geometry
     depth, width = problem.depth, problem.width
@@ -48,8 +55,14 @@ def onednn_rule(problem: Problem) -> str | None:
 def _dense(problem: Problem, work: int) -> bool:
     """Whether one group of enough work pays: no zeros between the inputs, and no matrix product already."""
     g, depth, width = problem.geometry, problem.in_channels, problem.out_channels
+    strided = max(g.dilation) > 1  # as a gradient is where the layer has strides
+    if few_outputs(problem):
+        return problem.positions >= (STEM // 2 if strided else STEM) and max(g.input_dilation) == 1
+    if problem.taps > problem.positions and depth >= BATCH // 2 and problem.batch * width < 2 * depth:
+        return False
     if is_kernel_gradient(problem):
-        return len(g.window) == 2 and problem.positions >= STEM and max(g.input_dilation) == 1
+        enough = strided or depth > 1
+        return enough and len(g.window) == 2 and problem.positions >= STEM and max(g.input_dilation) == 1
     if depth == 1 or max(g.input_dilation) > 1:
         return False
     if problem.taps == 1 and max(g.stride) == 1:

@@ -28,6 +28,8 @@ LONG_SERIES = 64  # times a filter's length, above which a series is cut into ti
 LANES = 72  # products of input and output channels in a group, at most
 FEW_OUTPUTS = 24  # outputs of one group of few channels, at most: XLA is at its best with 32
 FEW_COLUMNS, SUMMED = 96, 196  # outputs of a pointwise kernel's gradient, at most; terms of its sums, at least
+PAIRS = 16  # products of an input and an output channel that spectra are worth, at most; twice as many for one image
+SCANNED = 2**18  # entries of a kernel over few inputs, at most, that rows are worth
 IN_CACHE = 2**15  # entries of a kernel's gradient, at most, that are added to again and again
 FEW_IMAGES = 4  # of a kernel's gradient, below; an image's entries are its channels at the output's positions
 HEAVY_IMAGE, HEAVY_IMAGES = 2**18, 2**19  # entries, at least: of one of few images, of all of several
@@ -57,6 +59,8 @@ def rule(problem: Problem) -> tuple[str, str] | None:
     if has_open_size(problem):
         one_channel = g.groups > 1 and depth == 1 and problem.taps <= UNROLLED_TAPS
         return ("shifts", "one channel per group: each tap is elementwise") if one_channel else None
+    if spectra_pay(problem):
+        return "fft", "few channels, and a window that leaves little of the image: spectra do not grow with it"
     if is_kernel_gradient(problem):
         return _kernel_gradient(problem)
     if depth == 1 and (g.groups > 1 or (problem.out_channels <= FEW_OUTPUTS and not _small(problem))):
@@ -180,6 +184,25 @@ def col2im_pays(problem: Problem) -> bool:
     return few and g.groups == 1 and problem.taps > 1 and not _small(problem)
 
 
+def spectra_pay(problem: Problem) -> bool:
+    """Whether a window of few channels that leaves little of the image is worth spectra, as of a large kernel's gradient.
+
+    Its inputs and outputs each have a spectrum, and each pair of them a product.
+    """
+    g, pairs = problem.geometry, problem.batch * problem.out_channels
+    steps = max(*g.stride, *g.input_dilation)
+    if len(g.window) != 2 or g.groups > 1 or steps > 1 or problem.taps < 4 * problem.positions:
+        return False
+    if problem.positions >= 900:
+        return pairs <= PAIRS
+    if max(g.dilation) > 1 or problem.out_channels > 4 * problem.batch:
+        return False
+    if problem.depth > 1:
+        return problem.positions >= (81 if problem.depth <= FEW_IMAGES else 225) and pairs <= PAIRS
+    least = 25 if pairs <= PAIRS // 2 else 49 if pairs <= PAIRS else 81
+    return problem.positions >= least and pairs <= 2 * PAIRS
+
+
 def winograd_pays(problem: Problem) -> bool:
     """Whether tiles of Winograd's pay: enough of them for the kernel's transform, and few enough for the cache."""
     g = problem.geometry
@@ -233,9 +256,25 @@ def _dense_kernel_gradient(problem: Problem) -> tuple[str, str] | None:
         return "patches", "the gradient of a pointwise kernel: it is a matrix product"
     if max(g.dilation) > 1 and inputs >= 128 and problem.taps <= FEW_POSITIONS:
         return "patches", "the gradient of a strided kernel: one matrix product"
+    if _scan_pays(problem):
+        return "row_scan", "the gradient of few outputs by one image: block after block of rows"
     if len(g.window) == 3 or (min(inputs, outputs) >= MANY_CHANNELS // 2 and _heavy(problem)):
         return "row_scan", "the gradient of a kernel: block after block of rows, one product each"
     return None
+
+
+def few_outputs(problem: Problem) -> bool:
+    """Whether it is, in a plane, of few outputs by one or two images, as a kernel's gradient: XLA is slow on them."""
+    g = problem.geometry
+    few = g.groups == 1 and problem.depth <= 2 and problem.out_channels <= FEW_OUTPUTS
+    return few and len(g.window) == 2 and problem.taps > problem.positions
+
+
+def _scan_pays(problem: Problem) -> bool:
+    """Whether blocks of rows pay for few outputs: not for small images, nor where few inputs meet very many taps."""
+    inputs, outputs, taps = problem.batch, problem.out_channels, problem.taps
+    seldom = inputs <= 2 and outputs > 1 and max(problem.geometry.dilation) == 1 and taps * outputs >= SCANNED
+    return few_outputs(problem) and taps >= 256 and not seldom
 
 
 def _heavy(problem: Problem) -> bool:
