@@ -185,7 +185,7 @@ def col2im_pays(problem: Problem) -> bool:
 
 
 def spectra_pay(problem: Problem) -> bool:
-    """Whether a window of few channels that leaves little of the image is worth spectra, as of a large kernel's gradient.
+    """Whether few channels under a window that leaves little of the image are worth spectra, as of a kernel's gradient.
 
     Its inputs and outputs each have a spectrum, and each pair of them a product.
     """
