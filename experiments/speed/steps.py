@@ -95,7 +95,7 @@ def compare(function: Callable[[Any], Any], state: Any, alone: bool) -> dict[str
         with jconv.installed(name != OFF), free() if name == FREE else nullcontext():
             clock = _timing.timed(lambda: calls.update({name: jax.jit(function).lower(state).compile()}))  # noqa: B023
             compiling[name] = clock()
-            counts[name] = jax.jit(function).lower(state).cost_analysis()["flops"]
+            counts[name] = (jax.jit(function).lower(state).cost_analysis() or {})["flops"]
         results[name] = jax.block_until_ready(calls[name](state))
     contenders = {
         name: _timing.timed(lambda call=call: jax.block_until_ready(call(state))) for name, call in calls.items()
