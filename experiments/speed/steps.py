@@ -61,16 +61,19 @@ def programs(name: str) -> tuple[dict[str, Callable[[Any], Any]], Any]:
 def free() -> Any:
     """Return a context in which convolutions are lowered to what writes an array of the result's size, of one entry.
 
-    Their operands are computed, for nothing is left out in front of a barrier.
+    Left operands, which are the activations and their gradients, are computed: nothing is left out before a barrier.
     """
+    to_channels_last = lowering._channels_last
+
+    def channels_last(lhs: jax.Array, rhs: jax.Array, params: dict[str, Any]) -> tuple[jax.Array, jax.Array, int]:
+        return to_channels_last(lax.optimization_barrier(lhs), rhs, params)
 
     def compute(_: str, problem: Problem, x: jax.Array, kernel: jax.Array, **settings: Any) -> jax.Array:
-        x, kernel = lax.optimization_barrier((x, kernel))
         entry = (x.ravel()[0] * kernel.ravel()[0]).astype(settings["preferred_element_type"])
         shape = problem.batch, *problem.geometry.output_size, problem.out_channels
         return lax.optimization_barrier(jnp.broadcast_to(entry, shape))
 
-    return mock.patch.multiple(lowering, taken=lambda *_: "free", compute=compute)
+    return mock.patch.multiple(lowering, taken=lambda *_: "free", compute=compute, _channels_last=channels_last)
 
 
 def nudged(state: Any) -> Any:
