@@ -121,6 +121,7 @@ NETWORKS: dict[str, tuple[Any, tuple[int, ...]]] = {
     "mobilenet_v2": (MobileNetV2(), (8, 96, 96, 3)),
     "convnext_tiny": (ConvNeXtT(), (4, 128, 128, 3)),
     "unet": (UNet(), (2, 128, 128, 1)),
-    "resnet50": (ResNet50(), (4, 64, 64, 3)),
+    "resnet50": (ResNet50(), (8, 128, 128, 3)),
+    "resnet50_64px": (ResNet50(), (4, 64, 64, 3)),
 }
 """Each network with the shape of its pictures."""

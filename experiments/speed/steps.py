@@ -7,8 +7,8 @@ python experiments/speed/steps.py unet     one
 """
 
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -24,6 +24,7 @@ import jconv
 from jconv import _timing, lowering
 from jconv.costs import Problem
 from jconv.lab import record
+from jconv.selection import watch
 
 HERE = Path(__file__).parent
 STEPS = 4
@@ -58,8 +59,9 @@ def programs(name: str) -> tuple[dict[str, Callable[[Any], Any]], Any]:
     return {"step": step, f"{STEPS} steps in a scan": many}, state
 
 
-def free() -> Any:
-    """Return a context in which convolutions are lowered to what writes an array of the result's size, of one entry.
+@contextmanager
+def free() -> Iterator[None]:
+    """Lower convolutions, in a `with` block, to what writes an array of the result's size, of one entry.
 
     Left operands, which are the activations and their gradients, are computed: nothing is left out before a barrier.
     """
@@ -73,7 +75,9 @@ def free() -> Any:
         shape = problem.batch, *problem.geometry.output_size, problem.out_channels
         return lax.optimization_barrier(jnp.broadcast_to(entry, shape))
 
-    return mock.patch.multiple(lowering, taken=lambda *_: "free", compute=compute, _channels_last=channels_last)
+    instead: Any = {"taken": lambda *_: "free", "compute": compute, "_channels_last": channels_last}
+    with mock.patch.multiple(lowering, **instead), watch():  # what was lowered before is lowered again
+        yield
 
 
 def nudged(state: Any) -> Any:
@@ -110,7 +114,7 @@ def compare(function: Callable[[Any], Any], state: Any, alone: bool) -> dict[str
     found = _timing.measure(
         contenders,
         rounds=20,
-        seconds=5.0,
+        seconds=20.0,
         rng=np.random.default_rng(0),
         reference=OFF,
         precision=_timing.PRECISION,

@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 DENSE = ("dense", "pointwise", "strided")
 TRANSFORMS = {"forward": "forward", "forward_backward": "forward + gradients"}
 SHORT = 0.2e-3  # seconds
+NETWORKS = 16  # under vmap, as configs/speed_vmap.yaml has it
 Line = dict[str, Any]
 
 
@@ -122,6 +123,34 @@ def main() -> None:
     for batch in sorted({folder.name.rpartition("-")[2] for folder in folders}):
         print(f"# Batch {batch}\n")
         tables([line for folder in folders if folder.name.endswith(f"-{batch}") for line in pairs(folder)])
+    if not sys.argv[1:]:
+        networks(HERE / "vmap")
+        steps()
+
+
+def networks(folder: Path) -> None:
+    """Print what many networks' gradients gain, and would at a large product's rate, or by copying their arrays."""
+    roof = json.loads((folder / record.ENVIRONMENT).read_text())["roofline"]
+    found = {(line["transform"], line["layer"], line["formulation"]): line for line in jconv.lab.load(folder)}
+    print("# Sixteen networks\n\n| | | × lax | at a product's rate | by copying its arrays |\n" + "| --- " * 5 + "|")
+    for transform, layer, formulation in found:
+        if formulation == "auto":
+            auto, direct = (found[transform, layer, name] for name in ("auto", "direct"))
+            product = NETWORKS * 2 * 2 * auto["multiplications"] / roof["matmul_flops_per_s"]  # forward and backward
+            copy = NETWORKS * 2 * auto["array_bytes"] / roof["copy_bytes_per_s"]  # written or read by both
+            times = (1 / auto["ratio"]["median"], direct["seconds"] / product, direct["seconds"] / copy)
+            print(f"| {transform} | {layer} | " + " | ".join(f"{value:.1f}" for value in times) + " |")
+    print()
+
+
+def steps() -> None:
+    """Print what training steps gain, and would with free convolutions, or such at a large product's rate."""
+    print("# Steps\n\n| | | × lax | free | at a product's rate |\n" + "| --- " * 5 + "|")
+    for file in sorted(HERE.glob("steps/*.jsonl")):
+        for line in map(json.loads, file.read_text().splitlines()):
+            ratios = (line[key]["median"] if key in line else None for key in ("ratio", "free_ratio", "least_ratio"))
+            cells = (f"{1 / ratio:.2f}" if ratio else "" for ratio in ratios)
+            print(f"| {line['network']} | {line['function']} | " + " | ".join(cells) + " |")
 
 
 def tables(lines: list[Line]) -> None:
