@@ -24,8 +24,8 @@ from jconv.selection import compute, taken
 _installed: Setting = Setting(False)
 _stock = stock_lowerings(lax.conv_general_dilated_p)
 _replaced: set[str] = set()
-_RULED = ("cpu", "cuda")
-"""Where it pays, by what was measured there; for TPUs only their compiler was asked."""
+_DEFAULT = ("cpu", "cuda")
+"""Where rules were timed; those of TPUs follow their compiler's count alone."""
 
 
 def install(*platforms: str) -> None:
@@ -57,7 +57,7 @@ def install(*platforms: str) -> None:
         >>> y = lax.conv(jnp.ones((1, 4, 8, 8)), jnp.ones((4, 4, 3, 3)), (1, 1), "SAME")
         >>> uninstall()
     """
-    _replace(platforms or _RULED)
+    _replace(platforms or _DEFAULT)
     _installed.set(True)
 
 
@@ -73,6 +73,8 @@ def uninstall() -> None:
 @contextmanager
 def installed(on: bool = True) -> Iterator[None]:
     """Lower convolutions through jconv's choice in this block and thread, or with False as JAX does.
+
+    On the platforms that `install` was ever given in this process, or on cpu and cuda if it never was.
 
     Args:
         on: Which.
@@ -93,7 +95,7 @@ def installed(on: bool = True) -> Iterator[None]:
     if not isinstance(on, bool):
         raise UnsupportedError(f"installed: on must be True or False; got {on!r}. Platforms are named to install().")
     if on and not _replaced:
-        _replace(_RULED)
+        _replace(_DEFAULT)
     with _installed(on):
         yield
 
@@ -122,7 +124,7 @@ def _rule(platform: str) -> Any:
             return stock(ctx, lhs, rhs, **params)
 
         def convolve(lhs: jax.Array, rhs: jax.Array) -> jax.Array:
-            x, kernel, _ = _channels_last(lhs, rhs, params)
+            x, kernel = _channels_last(lhs, rhs, params)
             wanted = params["preferred_element_type"]
             dtype = lhs.dtype if wanted is None else wanted
             y = compute(name, problem, x, kernel, precision=params["precision"], preferred_element_type=dtype)
@@ -155,14 +157,14 @@ def _as_xla_has_it(params: dict[str, Any], platform: str) -> bool:
     return not cropped and (platform != "cpu" or (batches == 1 and layout == (image, kernel, image)))
 
 
-def _channels_last(lhs: jax.Array, rhs: jax.Array, params: dict[str, Any]) -> tuple[jax.Array, jax.Array, int]:
+def _channels_last(lhs: jax.Array, rhs: jax.Array, params: dict[str, Any]) -> tuple[jax.Array, jax.Array]:
     groups = params["feature_group_count"], params["batch_group_count"]
-    return to_channels_last(lhs, rhs, params["dimension_numbers"], *groups)
+    return to_channels_last(lhs, rhs, params["dimension_numbers"], *groups)[:2]
 
 
 def _posed(lhs: Any, rhs: Any, platform: str, params: dict[str, Any]) -> Problem:
     """Return what the primitive means, channels last."""
-    x, kernel = jax.eval_shape(lambda lhs, rhs: _channels_last(lhs, rhs, params)[:2], lhs, rhs)
+    x, kernel = jax.eval_shape(lambda lhs, rhs: _channels_last(lhs, rhs, params), lhs, rhs)
     geometry = conv_geometry(
         x.shape,
         kernel.shape,

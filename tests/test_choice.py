@@ -1,6 +1,7 @@
 """What `auto` takes: what `explain` says is what is lowered, within its bounds."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +45,7 @@ CASES = {
     "dilated volume": ((1, 7, 7, 7, 8), (2, 2, 2, 8, 16), {"input_dilation": 2}, "col2im", 0),
     "grouped volume": ((1, 6, 6, 6, 32), (2, 2, 2, 16, 32), {"input_dilation": 2, "groups": 2}, "phases", 8),
     "few groups": ((1, 40, 40, 32), (3, 3, 16, 32), {"groups": 2}, "by_group", 1),
-    "large depthwise": ((1, 40, 4), (129, 1, 4), {"groups": 4, "padding": "SAME"}, "direct", 1),
+    "filter longer than its series": ((1, 40, 4), (129, 1, 4), {"groups": 4, "padding": "SAME"}, "direct", 1),
 }
 
 
@@ -221,7 +222,7 @@ def test_groups_of_the_batch_are_the_same_sums(rng, groups, depth, out, batch):
     ],
     ids=str,
 )
-def test_a_batch_left_open_is_exported_with_its_gradients(x, kernel, arguments):
+def test_a_batch_left_open_is_exported_with_its_gradients(x, kernel, arguments, rng):
     def both(x, kernel):
         return jax.vjp(lambda x, kernel: jconv.conv(x, kernel, **arguments), x, kernel)[1]
 
@@ -231,7 +232,8 @@ def test_a_batch_left_open_is_exported_with_its_gradients(x, kernel, arguments):
     y = jax.eval_shape(functools.partial(jconv.conv, **arguments), shaped(2, *x), shaped(*kernel)).shape[1:]
     (n,) = export.symbolic_shape("n")
     exported = export.export(jax.jit(gradients))(shaped(n, *x), shaped(*kernel), shaped(n, *y))
-    arrays = jnp.ones((2, *x)), jnp.ones(kernel), jnp.ones((2, *y))
+    shapes = (2, *x), kernel, (2, *y)
+    arrays = [jnp.asarray(rng.integers(-4, 5, shape), jnp.float32) for shape in shapes]
     for one, other in zip(exported.call(*arrays), gradients(*arrays), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-2)
 
@@ -247,7 +249,7 @@ def test_what_xla_cuts_into_parts_keeps_its_own_convolution():
         return jax.grad(lambda kernel: jconv.conv(x, kernel, input_dilation=2, groups=2, padding=1).sum())(kernel)
 
     text = jax.jit(gradient).lower(x, jnp.ones((3, 3, 8, 8))).as_text()
-    assert text.count("stablehlo.convolution") == 1  # phases would be four
+    assert text.count("stablehlo.convolution") == 1  # a call of oneDNN, or blocks of rows without it, hold none
 
 
 def test_explanation_in_words():
@@ -256,7 +258,7 @@ def test_explanation_in_words():
     text = str(large)
     assert "auto takes direct on cpu: the default: no rule applies" in text
     assert "toeplitz       cannot: its dense matrix would take" in text
-    assert f"{'patches':<10}" in text
+    assert re.search(r"^  patches +\d+\.\d{3} MiB between", text, re.M)
     images = shaped(8, 102, 102, 256)
     assert "takes winograd on cpu, 1 of 8 images at a time: 3×3" in str(
         jconv.explain(images, shaped(3, 3, 256, 256), platform="cpu")

@@ -1,6 +1,6 @@
 """Race `auto` against lax and its own candidates on drawn kernel gradients of few channels, as of filters of pictures.
 
-    python experiments/speed/gradients.py 300
+    python experiments/speed/gradients.py 200
 
 Draws layers for so many seconds: 1 to 16 inputs, 1 to 64 outputs, 1 to 32 images of 8 to 400 pixels a side, windows of
 3 to 31, strides 1 and 2. Writes a line each to `gradients.jsonl`: how many times as fast as lax each formulation is.
@@ -25,7 +25,9 @@ from jconv.lab import record
 
 HERE = Path(__file__).parent
 CONTENDERS = ("direct", "row_scan", "fft", "onednn")
-MOST_ENTRIES, MOST_MULTIPLICATIONS, MOST_BYTES = 8e6, 1.5e10, 2**28
+MOST_ENTRIES = 8e6  # of the layer's input and output
+MOST_MULTIPLICATIONS = 1.5e10
+MOST_BYTES = 2**28  # between input and output, of a contender
 
 
 def drawn(rng: np.random.Generator) -> Problem | None:
@@ -64,10 +66,12 @@ def race(problem: Problem, rng: np.random.Generator) -> dict[str, Any]:
 def main() -> None:
     """Write the lines, then print the geometric means."""
     rng, end, lines = np.random.default_rng(0), time.monotonic() + float(sys.argv[1]), []
-    while time.monotonic() < end:
-        if problem := drawn(rng):
-            lines.append(race(problem, rng))
-    _ = (HERE / "gradients.jsonl").write_text("".join(record.encoded(line) + "\n" for line in lines), encoding="utf-8")
+    with (HERE / "gradients.jsonl").open("w", encoding="utf-8") as file:
+        while time.monotonic() < end:
+            if problem := drawn(rng):
+                lines.append(race(problem, rng))
+                _ = file.write(record.encoded(lines[-1]) + "\n")
+                file.flush()
     medians = [{name: ratio["median"] for name, ratio in line["times_as_fast"].items()} for line in lines]
     auto = [median[line["chose"]] for line, median in zip(lines, medians, strict=True)]
     best = [max(median.values()) for median in medians]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import jconv
-from jconv.costs import Problem, parse_problem
+from jconv.costs import Problem, direct_cost, parse_problem
 from jconv.lab import record
 
 HERE = Path(__file__).parent
@@ -69,7 +69,6 @@ def pairs(folder: Path) -> list[Line]:
                 "compile": (auto["lower_s"] + auto["compile_s"]) / (direct["lower_s"] + direct["compile_s"]),
                 "memory": auto.get("temp_bytes", 0) - 4 * direct.get("temp_bytes", 0),
                 "again": direct.get("again_ratio"),
-                "status": auto["status"],
             }
         )
     return found
@@ -136,8 +135,12 @@ def networks(folder: Path) -> None:
     for transform, layer, formulation in found:
         if formulation == "auto":
             auto, direct = (found[transform, layer, name] for name in ("auto", "direct"))
-            product = NETWORKS * 2 * 2 * auto["multiplications"] / roof["matmul_flops_per_s"]  # forward and backward
-            copy = NETWORKS * 2 * auto["array_bytes"] / roof["copy_bytes_per_s"]  # written or read by both
+            problem = parse_problem(auto["problem"].split("/")[1])
+            cost, inputs = direct_cost(problem), NETWORKS if transform == "ensemble" else 1  # vmapped kernels share one
+            entries = inputs * cost.input_elements + NETWORKS * (cost.kernel_elements + cost.output_elements)
+            operations = 2 * NETWORKS * auto["multiplications"]  # forward, and as many by the kernel
+            product = 2 * operations / roof["matmul_flops_per_s"]
+            copy = 2 * entries * problem.itemsize / roof["copy_bytes_per_s"]
             times = (1 / auto["ratio"]["median"], direct["seconds"] / product, direct["seconds"] / copy)
             print(f"| {transform} | {layer} | " + " | ".join(f"{value:.1f}" for value in times) + " |")
     print()
@@ -148,7 +151,7 @@ def steps() -> None:
     print("# Steps\n\n| | | × lax | free | at a product's rate |\n" + "| --- " * 5 + "|")
     for file in sorted(HERE.glob("steps/*.jsonl")):
         for line in map(json.loads, file.read_text().splitlines()):
-            ratios = (line[key]["median"] if key in line else None for key in ("ratio", "free_ratio", "least_ratio"))
+            ratios = (line[key]["median"] if key in line else None for key in ("ratio", "free_ratio", "product_ratio"))
             cells = (f"{1 / ratio:.2f}" if ratio else "" for ratio in ratios)
             print(f"| {line['network']} | {line['function']} | " + " | ".join(cells) + " |")
 
@@ -160,10 +163,11 @@ def tables(lines: list[Line]) -> None:
     )
     print("| --- " * 9 + "|")
     for key in ("network", "kind"):
-        for name in dict.fromkeys(sorted(line[key] for line in lines)):
+        for name in sorted({line[key] for line in lines}):
             print(row(name, [line for line in lines if line[key] == name]))
     print(row("all", lines))
-    print(row("depthwise, grouped", [line for line in lines if line["kind"] in ("depthwise", "grouped", "large")]))
+    grouped = [line for line in lines if line["kind"] in ("depthwise", "grouped", "large")]
+    print(row("depthwise, grouped, large", grouped))
     print()
     rates(lines)
     for transform, words in TRANSFORMS.items():

@@ -43,11 +43,11 @@ def part(name: str, problem: Problem) -> Problem:
     if name == "direct" or not _has_images(problem):
         return problem
 
-    def kept(part: Problem) -> int:
-        return FORMULATIONS[name].cost(part).intermediate_bytes
+    def kept(some: Problem) -> int:
+        return FORMULATIONS[name].cost(some).intermediate_bytes
 
-    def by_image(part: Problem) -> int:
-        one, two = (kept(replace(part, batch=count)) for count in (1, 2))
+    def by_image(some: Problem) -> int:
+        one, two = (kept(replace(some, batch=count)) for count in (1, 2))
         return two - one
 
     image, batch, size = replace(problem, batch=1), problem.batch, problem.geometry.output_size[0]
@@ -65,7 +65,7 @@ def part(name: str, problem: Problem) -> Problem:
     rows = [_rows(image, count) for count in dict.fromkeys(counts) if count < size]
 
     def with_copies(some: Problem) -> int:
-        """Count too what is copied: what comes of the rows, and of several images each and what comes of it."""
+        """Return the bytes kept, with the rows' result and, of several images, one image and its result."""
         own, whole = FORMULATIONS[name].cost(some), FORMULATIONS[name].cost(image)
         copied = own.output_elements + (whole.input_elements + whole.output_elements if batch > 1 else 0)
         return own.intermediate_bytes + copied * problem.itemsize
@@ -141,7 +141,8 @@ def _in_turn(
 ) -> jax.Array:
     """Give a function so many entries of x along an axis after others, `step` of them further for each result in y.
 
-    Slices do not reach beyond the end: the last turn computes some results again.
+    Slices do not reach beyond the end: the last turn starts earlier, in x and y alike, and computes some results again.
+    So x must end with what its last result reads: `Geometry.high` sees to it.
     """
 
     def put(turn: jax.Array, y: jax.Array) -> jax.Array:

@@ -16,11 +16,11 @@ from jconv.selection._rules import (
     winograd_pays,
 )
 
-BATCH = 16  # images, or half as many channels per group, at least, of a gradient whose groups have several outputs
+INPUTS, IMAGES = 16, 8  # channels per group, or images, of the layer, at least, for a gradient by a kernel
 WIDE = 16  # outputs of one group, at most, of a series' gradient: more fill XLA's products
 LONG_TAPS = 1024  # of a series, at most: more are worth spectra
 WINDOW = 25  # taps, at least, of windows that pay with less work
-STEM = 49  # taps of a dense kernel, at least, whose gradient it is worth
+STEM, STRIDED_STEM = 49, 24  # taps of a kernel whose gradient it is worth, at least; with strides, of few outputs
 POSITIONS = 192  # of all images, at least, that pay for laying out a dense kernel; more where windows do not overlap
 TILED = 256  # channels, at least, for which tiles of Winograd's save more than the call does
 WORK_GRADIENT, WORK_GROUPED, WORK_DENSE = 2**17, 2**18, 2**22  # multiplications, at least
@@ -37,11 +37,11 @@ def onednn_rule(problem: Problem) -> str | None:
     if g.groups == 1:
         if len(g.window) == 1:
             return None
-        return "oneDNN's blocked products are faster than XLA's" if _dense(problem, work) else None
+        return "oneDNN's blocked products are faster than XLA's" if _dense_pays(problem, work) else None
     if is_kernel_gradient(problem):
-        several = width == 1 or problem.batch >= BATCH or depth >= BATCH // 2
+        enough = width == 1 or problem.batch >= INPUTS or depth >= IMAGES
         wide = len(g.window) == 1 and width > WIDE
-        pays = several and not wide and work >= WORK_GRADIENT and max(g.input_dilation) == 1
+        pays = enough and not wide and work >= WORK_GRADIENT and max(g.input_dilation) == 1
         return "a large window, or a gradient, by groups: oneDNN keeps sums in registers" if pays else None
     if len(g.window) == 1 and problem.taps > LONG_TAPS:
         return None
@@ -52,20 +52,19 @@ def onednn_rule(problem: Problem) -> str | None:
     return "groups: oneDNN multiplies their small matrices in registers" if work >= WORK_GROUPED else None
 
 
-def _dense(problem: Problem, work: int) -> bool:
+def _dense_pays(problem: Problem, work: int) -> bool:
     """Whether one group of enough work pays: no zeros between the inputs, and no matrix product already."""
     g, depth, width = problem.geometry, problem.in_channels, problem.out_channels
+    if max(g.input_dilation) > 1:
+        return False
     strided = max(g.dilation) > 1  # as a gradient is where the layer has strides
     if few_outputs(problem):
-        return problem.positions >= (STEM // 2 if strided else STEM) and max(g.input_dilation) == 1
-    if problem.taps > problem.positions and depth >= BATCH // 2 and problem.batch * width < 2 * depth:
-        return False
+        return problem.positions >= (STRIDED_STEM if strided else STEM)
+    if problem.taps > problem.positions and depth >= IMAGES and problem.batch * width < 2 * depth:
+        return False  # many images of few channels: XLA's products are long
     if is_kernel_gradient(problem):
-        enough = strided or depth > 1
-        return enough and len(g.window) == 2 and problem.positions >= STEM and max(g.input_dilation) == 1
-    if depth == 1 or max(g.input_dilation) > 1:
-        return False
-    if problem.taps == 1 and max(g.stride) == 1:
+        return (strided or depth > 1) and len(g.window) == 2 and problem.positions >= STEM
+    if depth == 1 or (problem.taps == 1 and max(g.stride) == 1):
         return False
     if len(g.window) == 2 and min(depth, width) >= TILED and winograd_pays(problem):
         return bool(too_much("winograd", problem))

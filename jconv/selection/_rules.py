@@ -1,8 +1,9 @@
 """The written rules, the first that fits; elsewhere XLA's own is the default.
 
 They follow races of the formulations on layers of the networks in `jconv/lab/networks`, float32, batch 1 to 8, on 2
-cores of an Intel Xeon with jax 0.10.2; what comes of them is recorded in `experiments/speed`. By what a problem looks
-like when it is lowered: a kernel's gradient is a window as large as the image with few positions.
+cores of an Intel Xeon with jax 0.10.2, those for kernel gradients of few channels races on an AMD EPYC; what comes of
+them is recorded in `experiments/speed`. By what a problem looks like when it is lowered: a kernel's gradient is a
+window as large as the image with few positions.
 """
 
 import math
@@ -20,7 +21,7 @@ from jconv.selection._cuda import on_cuda
 
 FEW_GROUPS = 16  # that are worth a turn of a loop each
 FEW_POSITIONS = 64  # of a small image, or of a kernel's gradient, at most
-MANY_CHANNELS = 64  # channels, at least, that products of tiles, of patches and of large images are worth
+MANY_CHANNELS = 64  # channels, at least, that are worth products of tiles, of patches and of large images
 FEW_TILES, TILES = 32, 128  # for groups and volumes, and else: fewer do not pay the kernel's transform
 KERNEL_PRODUCTS = 2**16  # of channels of a volume's kernel: from here its transform wants an image's tiles
 CACHED_TILES = 2048  # tiles of few channels, at most: more pass through memory three times
@@ -28,10 +29,12 @@ LONG_SERIES = 64  # times a filter's length, above which a series is cut into ti
 LANES = 72  # products of input and output channels in a group, at most
 FEW_OUTPUTS = 24  # outputs of one group of few channels, at most: XLA is at its best with 32
 FEW_COLUMNS, SUMMED = 96, 196  # outputs of a pointwise kernel's gradient, at most; terms of its sums, at least
-PAIRS = 16  # products of an input and an output channel that spectra are worth, at most; twice as many for one image
-SCANNED = 2**18  # entries of a kernel over few inputs, at most, that rows are worth
+PAIRS, PAIRED_TAPS = 16, (81, 225)  # products of spectra, at most, and taps, at least: by up to four images, by more
+ONE_IMAGE = ((8, 25), (16, 49), (32, 81))  # the same by one image
+MANY_TAPS = 900  # that are worth spectra whatever else, for as many products as PAIRS
+SCANNED = 2**18  # entries of the output's gradient over one or two inputs, below, that are worth blocks of rows
 IN_CACHE = 2**15  # entries of a kernel's gradient, at most, that are added to again and again
-FEW_IMAGES = 4  # of a kernel's gradient, below; an image's entries are its channels at the output's positions
+SEVERAL_IMAGES = 4  # of a kernel's gradient, from here; an image's entries are its channels at the output's positions
 HEAVY_IMAGE, HEAVY_IMAGES = 2**18, 2**19  # entries, at least: of one of few images, of all of several
 SMALL_KERNEL = 9  # taps, at most, for which strides alone are worth blocks of rows
 SMALL_POSITIONS = 1024  # positions of all images, at most, where only large kernels are worth a choice
@@ -170,16 +173,14 @@ def _apart(problem: Problem) -> tuple[str, str] | None:
 def col2im_pays(problem: Problem) -> bool:
     """Whether one product per input entry pays: for zeros between the inputs, or few outputs."""
     g, depth, width = problem.geometry, problem.depth, problem.width
-    if has_open_size(problem) or max(g.stride) > 1 or depth < 8 or is_kernel_gradient(problem):
+    if max(g.stride) > 1 or depth < 8 or is_kernel_gradient(problem):
         return False
     if COL2IM.cost(replace(problem, batch=1)).intermediate_bytes > COLUMN_BYTES:
         return False
     if max(g.input_dilation) > 1:
-        return (
-            not _small_input(problem)
-            if g.groups == 1
-            else problem.batch >= COLUMN_IMAGES and depth >= 2 * COLUMN_IMAGES
-        )
+        if g.groups == 1:
+            return not _small_input(problem)
+        return problem.batch >= COLUMN_IMAGES and depth >= 2 * COLUMN_IMAGES
     few = width <= OUTPUTS_OF_COLUMNS and problem.taps * width <= COLUMNS_PER_INPUT * depth
     return few and g.groups == 1 and problem.taps > 1 and not _small(problem)
 
@@ -187,20 +188,20 @@ def col2im_pays(problem: Problem) -> bool:
 def spectra_pay(problem: Problem) -> bool:
     """Whether few channels under a window that leaves little of the image are worth spectra, as of a kernel's gradient.
 
-    Its inputs and outputs each have a spectrum, and each pair of them a product.
+    Inputs and outputs each have a spectrum, and each pair of them a product. Of a gradient the positions are the
+    layer's taps.
     """
     g, pairs = problem.geometry, problem.batch * problem.out_channels
     steps = max(*g.stride, *g.input_dilation)
     if len(g.window) != 2 or g.groups > 1 or steps > 1 or problem.taps < 4 * problem.positions:
         return False
-    if problem.positions >= 900:
+    if problem.positions >= MANY_TAPS:
         return pairs <= PAIRS
     if max(g.dilation) > 1 or problem.out_channels > 4 * problem.batch:
         return False
-    if problem.depth > 1:
-        return problem.positions >= (81 if problem.depth <= FEW_IMAGES else 225) and pairs <= PAIRS
-    least = 25 if pairs <= PAIRS // 2 else 49 if pairs <= PAIRS else 81
-    return problem.positions >= least and pairs <= 2 * PAIRS
+    if problem.depth == 1:
+        return any(pairs <= most and problem.positions >= least for most, least in ONE_IMAGE)
+    return pairs <= PAIRS and problem.positions >= PAIRED_TAPS[problem.depth > SEVERAL_IMAGES]
 
 
 def winograd_pays(problem: Problem) -> bool:
@@ -257,7 +258,7 @@ def _dense_kernel_gradient(problem: Problem) -> tuple[str, str] | None:
     if max(g.dilation) > 1 and inputs >= 128 and problem.taps <= FEW_POSITIONS:
         return "patches", "the gradient of a strided kernel: one matrix product"
     if _scan_pays(problem):
-        return "row_scan", "the gradient of few outputs by one image: block after block of rows"
+        return "row_scan", "the gradient of few outputs by one or two images: block after block of rows"
     if len(g.window) == 3 or (min(inputs, outputs) >= MANY_CHANNELS // 2 and _heavy(problem)):
         return "row_scan", "the gradient of a kernel: block after block of rows, one product each"
     return None
@@ -280,7 +281,7 @@ def _scan_pays(problem: Problem) -> bool:
 def _heavy(problem: Problem) -> bool:
     """Whether the images of a kernel's gradient leave the cache, or one alone is read in strides."""
     entries = problem.batch * problem.taps
-    if problem.depth >= FEW_IMAGES:
+    if problem.depth >= SEVERAL_IMAGES:
         return entries * problem.depth >= HEAVY_IMAGES
     return entries >= HEAVY_IMAGE or (max(problem.geometry.dilation) > 1 and problem.positions <= SMALL_KERNEL)
 
