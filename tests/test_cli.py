@@ -343,6 +343,9 @@ def test_explain_takes_what_check_prints(tmp_path):
     assert "auto takes shifts on cpu: one channel per group" in result.stdout
     pasted = jconv("explain", "a@x=1/n1_i8c2_k3o2_s1_p1:1_d1_g1_float32_zeros/forward/fft", cwd=tmp_path)
     assert "auto takes direct on cpu" in pasted.stdout
+    assert "Of " not in pasted.stdout
+    gradients = jconv("explain", "n1_i8c2_k3o2_s1_p1:1_d1_g1_float32_zeros/gradients/fft", cwd=tmp_path)
+    assert "Of gradients this is the forward convolution" in gradients.stdout
     gpu = jconv("explain", "n1_i8c2_k3o2_s1_p1:1_d1_g1_float32", "--platform", "gpu", cwd=tmp_path)
     assert (gpu.returncode, gpu.stderr) == (
         2,

@@ -342,6 +342,7 @@ def test_a_gif_has_a_frame_for_each_step(tmp_path):
         ("arithmetic", {"input": "five"}, GeometryError, "input_size must be an int"),
         ("arithmetic", {"padding_mode": "mirror"}, GeometryError, "padding_mode must be one of"),
         ("arithmetic", {"groups": 9}, UnsupportedError, "at most 4"),
+        ("arithmetic", {"output_padding": 1}, UnsupportedError, "must come with transposed=True; got output_padding=1"),
         ("arithmetc", {}, ConfigError, "Did you mean 'arithmetic'?"),
         ("arithmetic", {"strides": 2}, ConfigError, "got --strides. Did you mean 'stride'?"),
         ("matrix", {"kind": "hankel"}, UnsupportedError, "toeplitz, sparse, circulant; got 'hankel'"),

@@ -105,7 +105,7 @@ def test_effective_is_the_mean_size_of_the_gradients():
     place, share = drawn(row.lines[0])
     np.testing.assert_array_equal(place, range(-3, 4))
     np.testing.assert_allclose(share, found[3] / found.max(), rtol=1e-4)
-    assert f"{np.mean(found > 0.0455 * found.max()):.0%} of them by more than 4.55 % of the largest" in picture.text
+    assert f"{np.mean(found > 0.0455 * found.max()):.0%} of them move it by more than 4.55 % of" in picture.text
 
 
 @pytest.mark.parametrize(("window", "stride"), [(3, 2), (4, 2), (2, 3)])

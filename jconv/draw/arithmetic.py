@@ -65,6 +65,11 @@ def arithmetic(
     size, taps = (per_axis("draw", *pair, count) for pair in (("input_size", input_size), ("window", window)))
     shapes = (*size, groups), (*taps, 1, groups)
     x, kernel = integers(shapes[0], 1, 4, 1), integers(shapes[1], -1, 2, 2)
+    if not transposed and any(per_axis("draw", "output_padding", output_padding, count, least=0)):
+        raise UnsupportedError(
+            f"draw: output_padding must come with transposed=True; got output_padding={output_padding!r} without. "
+            "Leave it out."
+        )
     if transposed:
         if padding_mode != "zeros":
             raise UnsupportedError(

@@ -67,6 +67,7 @@ def budget(layers: Mapping[str, Cost], *, title: str = "") -> Picture:
             )  # fmt: skip
             start = start + values
         right.set_xlabel("MiB")
+        left.locator_params(axis="x", nbins=5)
         right.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handlelength=1.4, columnspacing=1)
         left.set_yticks(places, names)
         left.set_ylim(len(names) - 0.4, -0.6)

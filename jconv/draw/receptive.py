@@ -178,13 +178,13 @@ def effective(layers: Layers = EIGHT, *, networks: int = 512) -> Picture:
         place = np.arange(widest) - widest // 2
         right.fill_between(place, middle, color=tint(theme.series[0], theme, 0.4))
         right.plot(place, middle, color=theme.series[0])
-        right.set_title("its middle row, over its largest")
+        right.set_title("the middle row, over the largest of all")
         right.set_xlabel("inputs from the middle")
         right.set_ylim(0, 1.05)
 
     text = (
-        f"The output sees {widest}×{widest} inputs; those in the middle move it most: {share:.0%} of them by more than "
-        f"{100 * FELT:.2f} % of the largest, the mean over {networks} random networks."
+        f"The output sees {widest}×{widest} inputs; {share:.0%} of them move it by more than {100 * FELT:.2f} % of "
+        f"what the strongest does, the mean over {networks} random networks."
     )
     return Picture(draw, text, (WIDTH, 3.1))
 

@@ -83,7 +83,7 @@ def _with_network(given: Given, folder: Path) -> Given:
         if layer["transposed"]:  # the convolution is its adjoint, from its output to its input
             cost = cost._replace(input_elements=cost.output_elements, output_elements=cost.input_elements)
         costs[layer["name"]] = cost
-    return {"layers": costs, "title": f"{word}, batch {batch}: its distinct convolutions"}
+    return {"layers": costs, "title": f"{word}, batch {batch}: its distinct convolutions, once each"}
 
 
 class Entry(NamedTuple):
@@ -298,7 +298,11 @@ def help_of(figure: str) -> str:
     found = FIGURES[figure]
     width = max(len(_flag(name)) for name in found.options)
     options = "\n".join(f"  {_flag(name):<{width}}  {words}" for name, words in found.options.items())
-    return f"jconv draw {figure}: {found.summary}.\n\n{options}\n\nExample: jconv draw {figure} {found.example}"
+    return (
+        f"jconv draw {figure}: {found.summary}.\n\n{options}\n\nOf every figure: --out FILE, an .svg, .png or .gif "
+        f"(by default {figure} in this folder); --dark; --frame N, the step that an .svg or .png shows; --seconds, how "
+        f"long a .gif shows one; --scale, pixels to each of a screen's.\n\nExample: jconv draw {figure} {found.example}"
+    )
 
 
 def _flag(name: str) -> str:

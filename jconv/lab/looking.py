@@ -35,12 +35,16 @@ def explain(
     if platform not in PLATFORMS:
         raise ConfigError(f"explain: --platform must be one of {', '.join(PLATFORMS)}; got {platform!r}.")
     # A layer's name may look like the beginning of what is computed, so the last part that does is taken.
-    parts = [part for part in problem.split("/") if re.match(r"n\d+_i\d", part)] or [problem]
+    words = problem.split("/")
+    place = max((i for i, word in enumerate(words) if re.match(r"n\d+_i\d", word)), default=None)
+    part, transform = (problem, "forward") if place is None else (words[place], (*words[place + 1 :], "forward")[0])
     if dark and out is None:
         raise ConfigError("explain: --dark must have a picture to be dark; got no --out. Add --out a.svg.")
-    explained = explain_problem(parse_problem(parts[-1], platform=platform))
+    explained = explain_problem(parse_problem(part, platform=platform))
     _check_file(out)
     typer.echo(str(explained))
+    if transform != "forward":
+        typer.echo(f"Of {transform} this is the forward convolution: auto chooses for each of the others by itself.")
     if out is not None:
         from jconv.draw import explanation
 
