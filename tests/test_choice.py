@@ -89,8 +89,14 @@ def test_on_a_tpu_small_depthwise_windows_are_shifts():
     x, kernel = shaped(8, 28, 28, 192), shaped(3, 3, 1, 192)
     explanation = jconv.explain(x, kernel, padding=1, groups=192, platform="tpu")
     assert (explanation.formulation, "compiler" in explanation.reason) == ("shifts", True)
-    for other in ({"stride": 2}, {"dilation": 2}):
-        assert jconv.explain(x, kernel, padding=1, groups=192, platform="tpu", **other).formulation == "direct"
+
+    def taken(size, window, **more):
+        arrays = shaped(8, size, size, 192), shaped(window, window, 1, 192)
+        return jconv.explain(*arrays, padding=window // 2, groups=192, platform="tpu", **more).formulation
+
+    assert (taken(28, 5), taken(28, 7)) == ("shifts", "direct")
+    assert (taken(28, 3, stride=2), taken(56, 3, stride=2)) == ("shifts", "direct")
+    assert taken(28, 3, dilation=2) == "direct"
     assert jconv.explain(x, kernel, padding=1, groups=192, platform="cuda").formulation == "direct"
 
     def gradients(x, kernel):

@@ -15,6 +15,8 @@ def kind(line: dict) -> str:
     """Return what kind of layer a record is of."""
     problem = parse_problem(line["problem"].split("/")[1])
     g = problem.geometry
+    if len(g.window) == 3:
+        return "3-D"
     if max(g.input_dilation) > 1:
         return "transposed"
     if len(g.window) == 1:

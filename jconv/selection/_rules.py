@@ -44,6 +44,7 @@ COLUMN_BYTES = 2**26  # of an image's columns to be added, at most: more leave t
 OUTPUTS_OF_COLUMNS = 4  # without zeros in between, at most
 COLUMNS_PER_INPUT = 6  # for each input channel, at most, without zeros in between
 DEEP_CHANNELS = 128  # channels of an image with zeros in between, at least: with fewer the weaving of the phases shows
+WINDOW_ON_TPU, STRIDED_ON_TPU = 5, 196  # taps along an axis, and positions where there are strides, at most
 
 
 RULED = ("cpu", "cuda", "tpu")
@@ -91,9 +92,12 @@ def rule(problem: Problem) -> tuple[str, str] | None:
 def _on_tpu(problem: Problem) -> tuple[str, str] | None:
     """By the TPU's compiler alone, v5e and v6e (`experiments/tpu`): nothing was timed there."""
     g = problem.geometry
-    steps = max(*g.stride, *g.dilation, *g.input_dilation)
     depthwise = 1 < g.groups == problem.in_channels == problem.out_channels
-    if has_open_size(problem) or not depthwise or steps > 1 or len(g.window) != 2 or not 1 < problem.taps <= 9:
+    if has_open_size(problem) or not depthwise or len(g.window) != 2 or problem.taps == 1:
+        return None
+    if max(g.window) > WINDOW_ON_TPU:
+        return None
+    if max(*g.dilation, *g.input_dilation) > 1 or (max(g.stride) > 1 and problem.positions > STRIDED_ON_TPU):
         return None
     return "shifts", "a small depthwise window: by the compiler's count it moves half the bytes or less"
 
