@@ -116,7 +116,7 @@ def compare(function: Callable[[Any], Any], state: Any, alone: bool) -> dict[str
     found = _timing.measure(
         contenders,
         rounds=20,
-        seconds=5.0,
+        seconds=20.0,
         rng=np.random.default_rng(0),
         reference=OFF,
         precision=_timing.PRECISION,
