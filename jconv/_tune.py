@@ -55,7 +55,8 @@ class Choices(Mapping[Problem, Choice]):
         """A line for each problem."""
         if not self._taken:
             return "no convolution whose formulation is chosen"
-        return "\n".join(f"{problem}: {name} ({reason})" for problem, (name, reason) in self.items())
+        lines = "\n".join(f"{problem}: {name} ({reason})" for problem, (name, reason) in self.items())
+        return lines.encode("utf-8", "backslashreplace").decode()  # a file's reason may hold half a character
 
     def __repr__(self) -> str:
         """The same, for who leaves it as the last line of a cell."""
@@ -158,11 +159,9 @@ def winner(problem: Problem, seconds: float) -> selection.Kept:
 def race(problem: Problem, seconds: float) -> dict[str, Samples]:
     """Time every candidate for a problem, on drawn operands; who computes other numbers than XLA is left out."""
     rng = np.random.default_rng(0)
-    shapes = (
-        (problem.batch, *problem.geometry.input_size, problem.in_channels),
-        (*problem.geometry.window, problem.depth, problem.out_channels),
+    x, kernel = (
+        jnp.asarray(rng.integers(-4, 5, shape), problem.dtype) for shape in (problem.x_shape, problem.kernel_shape)
     )
-    x, kernel = (jnp.asarray(rng.integers(-4, 5, shape), problem.dtype) for shape in shapes)
     expected = program("direct", problem, x, kernel)()
     contenders = {}
     for name in candidates(problem):

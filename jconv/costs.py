@@ -6,6 +6,7 @@
 The dense count is the textbook's; the valid count leaves out padding and the holes of input dilation, as XLA does.
 """
 
+import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -79,15 +80,51 @@ class Problem:
         return math.prod(self.geometry.output_size)
 
     @property
+    def multiplications(self) -> int:
+        """N · C_out · (C_in/G) · Πk · ΠP, the textbook's count."""
+        return self.batch * self.positions * self.taps * self.depth * self.out_channels
+
+    @property
+    def x_shape(self) -> tuple[int, ...]:
+        """`[N, *L, C_in]`."""
+        return (self.batch, *self.geometry.input_size, self.in_channels)
+
+    @property
+    def kernel_shape(self) -> tuple[int, ...]:
+        """`[*k, C_in/G, C_out]`."""
+        return (*self.geometry.window, self.depth, self.out_channels)
+
+    @property
+    def y_shape(self) -> tuple[int, ...]:
+        """`[N, *P, C_out]`."""
+        return (self.batch, *self.geometry.output_size, self.out_channels)
+
+    @property
     def padded_elements(self) -> int:
         """Elements of the dilated, padded input."""
         return self.batch * math.prod(self.geometry.padded_size) * self.in_channels
 
 
-_CANONICAL = re.compile(
-    r"n(?P<n>\d+)_i(?P<i>[\dx]+)c(?P<c>\d+)_k(?P<k>[\dx]+)o(?P<o>\d+)_s(?P<s>[\dx]+)_p(?P<p>[-\dx:]+)"
-    r"_d(?P<d>[\dx]+)(?:_e(?P<e>[\dx]+))?_g(?P<g>\d+)_(?P<dtype>[a-z]+\d+)(?:_.*)?"
+EXAMPLE = "n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32"
+KEY = (
+    "n batch, i input size, c its channels, k window, o output channels, s stride, p padding low:high, d dilation, "
+    "e input dilation where there is one, g groups, dtype; sizes as 56x56, an int per space axis"
 )
+"""What the letters of a canonical string mean."""
+_INT = r"[0-9]{1,15}"
+_INTS = rf"{_INT}(?:x{_INT})*"
+_PAD = rf"-?{_INT}:-?{_INT}"
+_PARTS = (
+    rf"n(?P<n>{_INT})",
+    rf"i(?P<i>{_INTS})c(?P<c>{_INT})",
+    rf"k(?P<k>{_INTS})o(?P<o>{_INT})",
+    rf"s(?P<s>{_INTS})",
+    rf"p(?P<p>{_PAD}(?:x{_PAD})*)",
+    rf"d(?P<d>{_INTS})",
+    rf"g(?P<g>{_INT})",
+    r"(?P<dtype>[a-z]+[0-9]+)",
+)
+_HOLES = rf"e(?P<e>{_INTS})"
 
 
 def parse_problem(text: str, platform: str = "cpu") -> Problem:
@@ -108,29 +145,45 @@ def parse_problem(text: str, platform: str = "cpu") -> Problem:
         >>> str(parse_problem(text)) == text
         True
     """
-    match = _CANONICAL.fullmatch(text)
+    words = text.split("_")
+    holes = re.fullmatch(_HOLES, words[6]) if len(words) > 6 else None
+    if holes:
+        del words[6]
+    parts: dict[str, str] = {}
+    for pattern, example, word in itertools.zip_longest(_PARTS, EXAMPLE.split("_"), words[: len(_PARTS)], fillvalue=""):
+        match = re.fullmatch(pattern, word)
+        if match is None:
+            raise _no_problem(text, f"{word!r} is not such as {example}" if word else f"such as {example} is missing")
+        parts |= match.groupdict()
+    size, window, stride, dilation = (_ints(parts[key]) for key in "iksd")
+    e = _ints(holes["e"]) if holes else (1,) * len(size)
+    pads = [tuple(map(int, pair.split(":"))) for pair in parts["p"].split("x")]
+    if len({len(size), len(window), len(stride), len(pads), len(dilation), len(e)}) > 1:
+        raise _no_problem(text, "i, k, s, p, d and e have different numbers of space axes")
+    if min(*size, *window, *stride, *dilation, *e) < 1:
+        raise _no_problem(text, "sizes, strides and dilations are at least 1")
+    channels, out, groups = int(parts["c"]), int(parts["o"]), int(parts["g"])
+    if not groups or channels % groups or out % groups:
+        raise _no_problem(text, f"{groups} groups do not split {channels} and {out} channels evenly")
     try:
-        assert match is not None
-        size, window, stride, dilation = (_ints(match[key]) for key in "iksd")
-        holes = _ints(match["e"]) if match["e"] else (1,) * len(size)
-        pads = [tuple(map(int, pair.split(":"))) for pair in match["p"].split("x")]
-        outputs = []
-        for (low, high), n, k, s, d, e in zip(pads, size, window, stride, dilation, holes, strict=True):
-            assert min(n, k, s, d, e) > 0
-            rest = e * (n - 1) + 1 + low + high - (d * (k - 1) + 1)
-            assert rest >= 0
-            outputs.append(rest // s + 1)
-        channels, out, groups = int(match["c"]), int(match["o"]), int(match["g"])
-        assert groups and channels % groups == 0 and out % groups == 0
-        _ = np.dtype(match["dtype"])
-    except (AssertionError, ValueError, TypeError):
-        raise GeometryError(
-            f"explain: problem must be a canonical string such as "
-            f"n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32; got {text!r}. `jconv check` prints them."
-        ) from None
-    low = tuple(pad[0] for pad in pads)
-    geometry = Geometry(size, window, tuple(outputs), stride, dilation, holes, low, groups)
-    return Problem(geometry, int(match["n"]), channels, out, match["dtype"], platform)
+        _ = np.dtype(parts["dtype"])
+    except TypeError:
+        raise _no_problem(text, f"{parts['dtype']!r} is no dtype") from None
+    low, high = zip(*pads, strict=True)
+    axes = zip(size, window, stride, low, high, dilation, e, strict=True)
+    rest = [(e * (n - 1) + 1 + lo + hi - (d * (k - 1) + 1), s) for n, k, s, lo, hi, d, e in axes]
+    if any(more < 0 for more, _ in rest):
+        raise _no_problem(text, "the window is larger than the padded input")
+    outputs = tuple(more // s + 1 for more, s in rest)
+    geometry = Geometry(size, window, outputs, stride, dilation, e, low, groups)
+    return Problem(geometry, int(parts["n"]), channels, out, parts["dtype"], platform)
+
+
+def _no_problem(text: str, reason: str) -> GeometryError:
+    return GeometryError(
+        f"explain: problem must be a canonical string such as {EXAMPLE}; got {text!r}: {reason}.\n{KEY}.\n"
+        "`jconv check CONFIG` prints those of a config."
+    )
 
 
 def _ints(text: str) -> tuple[int, ...]:
@@ -179,15 +232,12 @@ def direct_cost(problem: Problem, bias: bool = False) -> Cost:
         >>> cost.multiplications, cost.additions
         (1769472, 1703936)
     """
-    g, depth = problem.geometry, problem.depth
-    x = problem.batch * math.prod(g.input_size) * problem.in_channels
-    kernel = problem.taps * depth * problem.out_channels
-    y = problem.batch * problem.positions * problem.out_channels
-    terms = problem.taps * depth
+    x, kernel, y = map(math.prod, (problem.x_shape, problem.kernel_shape, problem.y_shape))
+    terms = problem.taps * problem.depth
     return Cost(
-        multiplications=y * terms,
+        multiplications=problem.multiplications,
         additions=y * max(terms - 1, 0) + y * bias,
-        valid_multiplications=problem.batch * problem.out_channels * depth * _valid_taps(g),
+        valid_multiplications=problem.batch * problem.out_channels * problem.depth * _valid_taps(problem.geometry),
         parameters=kernel + problem.out_channels * bias,
         input_elements=x,
         kernel_elements=kernel,

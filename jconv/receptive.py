@@ -80,7 +80,8 @@ def receptive_field(layers: Iterable[Layer | Mapping[str, object]]) -> Receptive
     listed = entries_of(layers)
     if listed is None or isinstance(layers, Layer):
         raise GeometryError(
-            f"receptive_field: layers must be a sequence of Layers; got {layers!r}. Write [Layer(3, stride=2)]."
+            f"receptive_field: layers must be a sequence of Layers; got {layers!r}. Write [Layer(3, stride=2)], "
+            "on a command line [{window: 3, stride: 2}]."
         )
     stack = [_layer(layer) for layer in listed]
     axes = {axes_of(*layer) for layer in stack if any(entries_of(value) is not None for value in layer)}
@@ -162,7 +163,7 @@ def _layer(layer: Layer | Mapping[str, object]) -> Layer:
     if not isinstance(layer, Mapping) or "window" not in layer:
         raise GeometryError(
             f"receptive_field: layers must be Layers, or mappings with a window; got {layer!r}. "
-            "Write Layer(3, stride=2)."
+            "Write Layer(3, stride=2), on a command line {window: 3, stride: 2}."
         )
     for key in layer:
         if key not in Layer._fields:

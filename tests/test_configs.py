@@ -118,7 +118,7 @@ def test_a_bad_line_is_shown(line, words):
         ("padding_mode: mirror", "layers.0.padding_mode: Input should be 'zeros', 'circular', 'reflect' or 'edge'"),
         ("stride: [1, x]", "layers.0.stride.1: Input should be a valid integer; got 'x'"),
         ("stride: 0", "layers.0.stride: Input should be"),
-        ("groups: 3", "layers.0: a: groups must split the channels evenly; got groups=3"),
+        ("groups: 3", "layers.0.groups: groups must split the channels evenly, 2 and 4; got 3"),
         ("padding: CAUSAL", "layers.0: a: conv: padding 'CAUSAL' must have one space axis"),
         ("output_padding: 1", "layers.0: a: output_padding must be 0 unless the layer is transposed"),
         ("window: [3]", "layers.0.window: the key 'window' stands twice"),
@@ -127,6 +127,17 @@ def test_a_bad_line_is_shown(line, words):
 )
 def test_a_bad_layer_is_shown(entry, words):
     assert words in problems_of(GOOD.replace("out_channels: 4", f"out_channels: 4, {entry}"))
+
+
+def test_all_mistakes_are_told_at_once_though_the_kind_is_one():
+    wrong = GOOD.replace("photograph", "photograf").replace("out_channels: 4", "out_channels: 4, groups: 3")
+    found = problems_of(wrong + "bacth: 2\n").splitlines()
+    told = [line.partition(" error: ")[2].partition(";")[0] for line in found if " error: " in line]
+    assert told == [
+        "kind: kind must be one of photograph, agreement, timing, scaling, training, arithmetic, aot, gallery",
+        "layers.0.groups: groups must split the channels evenly, 2 and 4",
+        "bacth: unknown key 'bacth'",
+    ]
 
 
 def test_names_cannot_leave_the_folder():

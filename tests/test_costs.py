@@ -1,6 +1,7 @@
 """What a convolution costs: the textbook's numbers, XLA's own counts, and counting one by one."""
 
 import itertools
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from jconv._cost import cost, explain
-from jconv.costs import Problem, direct_cost
+from jconv.costs import Problem, direct_cost, parse_problem
 from jconv.errors import GeometryError, UnsupportedError
 from jconv.formulations import FORMULATIONS
 from jconv.geometry import conv_geometry
@@ -136,3 +137,29 @@ def test_a_bias_is_there_or_not():
     arrays: list[Any] = [np.array(shape) for shape in shapes]
     assert cost(*arrays) == cost(*shapes)
     assert isinstance(cost(*arrays).multiplications, int)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "such as n8 is missing"),
+        ("n8_i56x56", "'i56x56' is not such as i56x56c96"),
+        ("n1_i8c2_k3o2_s1_p1_d1_g1_float32", "'p1' is not such as p1:1x1:1"),
+        ("n1_i8c2_k3o2_s1_p1:1_d1_e2_float32", "'float32' is not such as g96"),
+        ("n1_i8c2_k3x3o2_s1_p1:1_d1_g1_float32", "i, k, s, p, d and e have different numbers of space axes"),
+        ("n1_i8c2_k3o2_s0_p1:1_d1_g1_float32", "sizes, strides and dilations are at least 1"),
+        ("n1_i8c3_k3o2_s1_p1:1_d1_g2_float32", "2 groups do not split 3 and 2 channels evenly"),
+        ("n1_i8c2_k3o2_s1_p1:1_d1_g0_float32", "0 groups do not split 2 and 2 channels evenly"),
+        ("n1_i8c2_k3o2_s1_p1:1_d1_g1_float33", "'float33' is no dtype"),
+        ("n1_i8c2_k9o2_s1_p0:0_d1_g1_float32", "the window is larger than the padded input"),
+        (f"n{'9' * 5000}_i8c2_k3o2_s1_p1:1_d1_g1_float32", "is not such as n8"),
+    ],
+)
+def test_what_is_wrong_with_a_canonical_string_is_said(text, words):
+    with pytest.raises(GeometryError, match=re.escape(words)):
+        parse_problem(text)
+
+
+def test_a_canonical_string_is_read_as_it_was_written():
+    for text in ("n0_i8c2_k3o4_s2_p-1:2_d2_e3_g2_bfloat16", "n2_i9x9c2_k3x1o4_s2x1_p0:0x0:-1_d2x1_g1_float32"):
+        assert str(parse_problem(f"{text}_edge_flipped")) == text

@@ -193,6 +193,50 @@ def test_patches_and_product_are_the_librarys():
     assert places == [f"window[{row}, {column}]" for row in (1, 2, 3) for column in (1, 2, 3)]
 
 
+def test_patches_of_a_padded_input_show_its_border():
+    figure = draw.products(4, 3, padding=1).figure(0)
+    x = integers((4, 4, 1), 1, 9, 1)
+    np.testing.assert_array_equal(numbers(figure, "input 4×4"), np.pad(x[..., 0], 1))
+    styles = {cell.get_gid(): cell.get_linestyle() for cell in cells(figure, "input 4×4")}
+    assert (styles["input 4×4[0, 0]"], styles["input 4×4[1, 1]"]) == ("dashed", "solid")
+    places = sorted((cell.get_gid() or "") for cell in cells(figure, "window"))
+    assert places == [f"window[{row}, {column}]" for row in (0, 1, 2) for column in (0, 1, 2)]
+
+
+def test_padding_that_no_window_reads_is_drawn():
+    figure = draw.arithmetic(4, 3, stride=2, padding=1).figure()
+    assert numbers(figure, "input 4×4").shape == (6, 6)
+    hatched = {cell.get_gid() for cell in cells(figure, "input 4×4") if cell.get_hatch()}
+    assert hatched == {f"input 4×4[{row}, {column}]" for row in range(6) for column in range(6) if 5 in (row, column)}
+
+
+def test_four_groups_have_room_for_their_numbers():
+    picture = draw.arithmetic(5, 3, padding=1, groups=4)
+    x = integers((5, 5, 4), 1, 4, 1)
+    drawn = numbers(picture.figure(0), "group 4: input 5×5")
+    np.testing.assert_array_equal(drawn, np.pad(x[..., 3], 1))
+
+
+def test_a_legend_promises_what_is_drawn():
+    def said(picture: Picture) -> set[str]:
+        return {text.get_text() for text in picture.figure().axes[0].texts}
+
+    assert "window, with the kernel's tap" in said(draw.arithmetic(5, 3))
+    assert "window" in said(draw.arithmetic(30, 3))
+    assert "Toeplitz matrix: a colour and a number a tap" in said(draw.matrix(8, 3))
+    assert "doubly block Toeplitz matrix: a colour a tap" in said(draw.matrix((9, 9), (2, 2)))
+
+
+def test_a_block_of_many_channels_has_a_slab_a_group():
+    def slabs(groups: int) -> int:
+        figure = draw.volumes("grouped", in_channels=64, out_channels=64, groups=groups).figure()
+        colours = {patch.get_facecolor() for patch in figure.axes[0].patches}
+        assert len(colours) == 3 * min(groups, 8)  # a roof, a wall and a front each
+        return len(figure.axes[0].patches)
+
+    assert slabs(2) == 3 * (2 + 4 + 2)  # the input, the filters that are shown, the output
+
+
 def test_spectrum_is_diagonal():
     figure = draw.spectrum(8, 3).figure()
     matrix, diagonal = (np.asarray(axes.images[0].get_array()) for axes in figure.axes[:2])
@@ -350,7 +394,7 @@ def test_a_gif_has_a_frame_for_each_step(tmp_path):
         ("matrix", {"kind": "circulant", "stride": 2}, UnsupportedError, "must have stride 1; got stride=2"),
         ("matrix", {"kind": "circulant", "input": 3, "window": 4}, UnsupportedError, "covers 4 on 3"),
         ("products", {"out_channels": 5}, UnsupportedError, "at most 4, to be seen; got 9 of 4 from 4×4"),
-        ("products", {"input": 10**6}, UnsupportedError, "the input at most 9×9"),
+        ("products", {"input": 10**6}, UnsupportedError, "the padded input at most 9×9"),
         ("checkerboard", {"size": 10**6}, UnsupportedError, "outputs must be at most 24 to be seen; got 2000001 from"),
         ("checkerboard", {"pixels": 32}, ConfigError, "pixels must come with a picture; got pixels=32 alone"),
         ("filters", {"pixels": 4}, ConfigError, "pixels from 8 to 1024; got picture='photo', pixels=4"),

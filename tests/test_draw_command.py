@@ -33,6 +33,11 @@ def test_draw_writes_a_file_and_says_what_it_shows(tmp_path):
         assert picture.getpixel((0, 0)) == (20, 23, 27, 255)  # the dark page
 
 
+def test_a_step_alone_says_that_there_are_more(tmp_path):
+    result = commands.jconv("draw", "coverage", "--out", "a.png", "--frame", "0", "--scale", "1", cwd=tmp_path)
+    assert result.stdout.splitlines()[1] == "It shows step 0 of 0 … 2: --frame shows another, a .gif all of them."
+
+
 def test_explain_draws_what_it_says(tmp_path):
     result = commands.jconv("explain", CASE, "--out", "a.svg", cwd=tmp_path)
     assert result.returncode == 0, result.stderr

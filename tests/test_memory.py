@@ -70,8 +70,8 @@ def test_parts_in_turn_give_what_all_gives_at_once(monkeypatch, name, text, most
     if refusal := FORMULATIONS[name].unsupported(problem):
         pytest.skip(refusal)
     g, rng = problem.geometry, np.random.default_rng(0)
-    x = jnp.asarray(rng.integers(-4, 5, (problem.batch, *g.input_size, problem.in_channels)), jnp.float32)
-    kernel = jnp.asarray(rng.integers(-4, 5, (*g.window, problem.depth, problem.out_channels)), jnp.float32)
+    x = jnp.asarray(rng.integers(-4, 5, problem.x_shape), jnp.float32)
+    kernel = jnp.asarray(rng.integers(-4, 5, problem.kernel_shape), jnp.float32)
     for bound, value in (("WHOLE", 0), ("PART", 0), ("MOST_BYTES", most)):
         monkeypatch.setattr(_memory, bound, value)
     monkeypatch.setattr(_memory, "part", part.__wrapped__)
@@ -175,7 +175,6 @@ def test_what_is_counted_is_what_the_compiler_takes(name, text):
     def apply(x, kernel):
         return FORMULATIONS[name].apply(x, kernel, g, precision=None, preferred_element_type=jnp.float32)
 
-    x = shaped(problem.batch, *g.input_size, problem.in_channels)
-    taken = temporary(apply, x, shaped(*g.window, problem.depth, problem.out_channels))
+    taken = temporary(apply, shaped(*problem.x_shape), shaped(*problem.kernel_shape))
     counted = FORMULATIONS[name].cost(problem).intermediate_bytes
     assert counted / 2 <= taken <= 2 * counted

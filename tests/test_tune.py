@@ -15,6 +15,7 @@ from commands import jconv as jconv_command
 import jconv
 from jconv import _tune, selection
 from jconv._compat import Program
+from jconv._tune import Choices
 from jconv.costs import Problem, parse_problem
 from jconv.formulations import FORMULATIONS
 from jconv.selection import _choose, _file, _memory
@@ -41,7 +42,7 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(_choose, "_measured", None)
     monkeypatch.setattr(_choose, "_loaded", {})
     yield tmp_path / "winners.jsonl"
-    _choose.compute_again.set(object())
+    _choose.lower_again.set(object())
 
 
 def call(x, kernel):
@@ -149,6 +150,11 @@ def test_what_is_no_choice_is_passed_over_with_a_warning(cache, content):
     selection.append(cache, [selection.made_here(PROBLEM, "shifts", "measured")])
     with pytest.warns(UserWarning, match="line 1"):
         assert [kept.formulation for kept in _file.read(cache)] == ["shifts"]
+
+
+def test_half_a_character_can_be_shown():
+    found = Choices({PROBLEM: selection.Choice("shifts", "measured \ud800")})
+    assert str(found).encode().endswith(b"(measured \\ud800)")
 
 
 def test_a_torn_last_line_costs_only_itself(cache):

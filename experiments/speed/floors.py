@@ -61,7 +61,7 @@ def floor(name: str, problem: Problem, normal: Normal) -> tuple[Callable[..., An
     """Return the function of a floor and its operands."""
     g = problem.geometry
     if name == PASS:
-        return lambda x: x * 2, (normal(problem.batch, *g.input_size, problem.in_channels),)
+        return lambda x: x * 2, (normal(*problem.x_shape),)
     if name == CALL:
         return jnp.matmul, (normal(8, 8), normal(8, 8))
     depth = math.prod(g.window) * problem.depth
@@ -113,8 +113,7 @@ def in_turn(rng: np.random.Generator, normal: Normal) -> Iterator[dict[str, Any]
 
 def operands(problem: Problem, normal: Normal) -> tuple[jax.Array, jax.Array]:
     """Draw the input and the kernel of a problem."""
-    x = normal(problem.batch, *problem.geometry.input_size, problem.in_channels)
-    return x, normal(*problem.geometry.window, problem.depth, problem.out_channels)
+    return normal(*problem.x_shape), normal(*problem.kernel_shape)
 
 
 def main() -> None:

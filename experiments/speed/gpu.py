@@ -143,7 +143,7 @@ def worth(name: str, convolution: Convolution, by_kernel: bool) -> bool:
 def forced(convolution: Convolution, name: str) -> Iterator[None]:
     """Let `auto` take a formulation for a convolution."""
     _choose._loaded[convolution] = made_here(convolution, name, "raced")
-    _choose.compute_again.set(object())
+    _choose.lower_again.set(object())
     try:
         yield
     finally:

@@ -46,8 +46,8 @@ def drawn(rng: np.random.Generator) -> Problem | None:
 
 def race(problem: Problem, rng: np.random.Generator) -> dict[str, Any]:
     """Return a line: what `auto` takes, and how many times as fast as lax each contender is."""
-    g, auto = problem.geometry, selection.choose(problem)
-    shapes = (problem.batch, *g.input_size, problem.in_channels), (*g.window, problem.depth, problem.out_channels)
+    auto = selection.choose(problem)
+    shapes = problem.x_shape, problem.kernel_shape
     operands = [jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in shapes]
     calls = {}
     for name in dict.fromkeys((*CONTENDERS, auto.formulation)):

@@ -73,8 +73,7 @@ def free() -> Iterator[None]:
 
     def compute(_: str, problem: Problem, x: jax.Array, kernel: jax.Array, **settings: Any) -> jax.Array:
         entry = (x.ravel()[0] * kernel.ravel()[0]).astype(settings["preferred_element_type"])
-        shape = problem.batch, *problem.geometry.output_size, problem.out_channels
-        return lax.optimization_barrier(jnp.broadcast_to(entry, shape))
+        return lax.optimization_barrier(jnp.broadcast_to(entry, problem.y_shape))
 
     instead: Any = {"taken": lambda *_: "free", "compute": compute, "_channels_last": channels_last}
     with mock.patch.multiple(lowering, **instead), watch():  # what was lowered before is lowered again

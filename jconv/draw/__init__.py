@@ -11,8 +11,9 @@ from jconv.draw.checkerboard import checkerboard
 from jconv.draw.explanation import explanation
 from jconv.draw.flip import flip
 from jconv.draw.gradients import gradients
-from jconv.draw.matrices import matrix, products, spectrum
+from jconv.draw.matrices import matrix, spectrum
 from jconv.draw.photographs import filters, separation
+from jconv.draw.products import products
 from jconv.draw.receptive import coverage, effective, receptive
 from jconv.draw.volumes import volumes
 

@@ -5,12 +5,13 @@
 The canvas is the input, dilated and padded as its `jconv.Geometry` says. No JAX here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from jconv._arguments import Pads
 from jconv.draw._picture import Picture, Theme
 from jconv.draw._stage import LETTER, LINE, MARGIN, TALLEST, WIDTH, Stage, number, sizes
 from jconv.geometry import Geometry
@@ -66,7 +67,7 @@ def panels_picture(panels: Sequence[Panel], text: str) -> Picture:
         for panel, height in zip(panels, rows, strict=True):
             _draw_panel(stage, panel, top, min(frame, panel.output.size - 1))
             top += height + stage.line
-        _legend(stage, panels, top)
+        legend(stage, panels, top)
 
     height = unit * (sum(rows) + len(rows) * line) + 0.3 + 2 * MARGIN
     listed = [f" {_named(panel)}: {_listed(panel.output)}." for panel in panels if panel.output.size <= MOST_LISTED]
@@ -76,26 +77,16 @@ def panels_picture(panels: Sequence[Panel], text: str) -> Picture:
 
 def _draw_panel(stage: Stage, panel: Panel, top: float, frame: int) -> None:
     """Draw the canvas with the window on it; the kernel; the outputs so far; and the sum of this one."""
-    g, line = panel.geometry, stage.line
+    line = stage.line
     rows, columns = panel.kinds.shape
     flat = rows == 1
     place = tuple(int(p) for p in np.unravel_index(frame, panel.output.shape))
-    stage.words(0, top + 0.5 * line, panel.title)
+    draw_canvas(stage, panel, top, place)
     top += line
-    for (row, column), kind in np.ndenumerate(panel.kinds):
-        value = number(float(panel.values[row, column]))
-        stage.cell(column, top + row, str(kind), value, f"{panel.title}[{row}, {column}]")
     products = []
-    for tap in np.ndindex(*g.window):
-        row, column = (
-            first + s * p + d * t
-            for first, s, p, d, t in zip(panel.first, g.stride, place, g.dilation, tap, strict=True)
-        )
-        stage.cell(column, top + row, "window", small=number(float(panel.kernel[tap])), name=f"window[{row}, {column}]")
+    for tap, cell in _met(panel, place):
         weight = number(float(panel.kernel[tap]))
-        products.append(
-            f"{number(float(panel.values[row, column]))}·{f'({weight})' if panel.kernel[tap] < 0 else weight}"
-        )
+        products.append(f"{number(float(panel.values[cell]))}·{f'({weight})' if panel.kernel[tap] < 0 else weight}")
     if flat:
         left, below = 0.0, top + rows + 0.4
     else:
@@ -114,8 +105,44 @@ def _draw_panel(stage: Stage, panel: Panel, top: float, frame: int) -> None:
     stage.words(0, top + _body(panel, line) + 0.9 * line, f"{panel.output_title}[{where}] = {sums} = {result}")
 
 
-def _legend(stage: Stage, panels: Sequence[Panel], top: float) -> None:
-    """Say what the cells are that are drawn."""
+def draw_canvas(stage: Stage, panel: Panel, top: float, place: tuple[int, ...], taps: bool = True) -> None:
+    """Draw the canvas below its title, and on it the window of one output.
+
+    Args:
+        stage: Where to.
+        panel: The convolution.
+        top: The title's upper side.
+        place: The output's, along each axis.
+        taps: Whether the window shows the kernel.
+    """
+    stage.words(0, top + 0.5 * stage.line, panel.title)
+    top += stage.line
+    for (row, column), kind in np.ndenumerate(panel.kinds):
+        value = number(float(panel.values[row, column]))
+        stage.cell(column, top + row, str(kind), value, f"{panel.title}[{row}, {column}]")
+    for tap, (row, column) in _met(panel, place):
+        small = number(float(panel.kernel[tap])) if taps else ""
+        stage.cell(column, top + row, "window", small=small, name=f"window[{row}, {column}]")
+
+
+def _met(panel: Panel, place: tuple[int, ...]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Yield each tap, and the cell of the canvas that it meets for one output."""
+    g = panel.geometry
+    for tap in np.ndindex(*g.window):
+        axes = zip(panel.first, g.stride, place, g.dilation, tap, strict=True)
+        row, column = (first + s * p + d * t for first, s, p, d, t in axes)
+        yield (tap[0], tap[1]), (row, column)
+
+
+def legend(stage: Stage, panels: Sequence[Panel], top: float, taps: bool = True) -> None:
+    """Say what the cells are that are drawn.
+
+    Args:
+        stage: Where to.
+        panels: What is drawn.
+        top: The line's upper side.
+        taps: Whether the window shows the kernel, where there is room.
+    """
     names = {
         "input": "input",
         "inserted": "zero between inputs",
@@ -124,7 +151,9 @@ def _legend(stage: Stage, panels: Sequence[Panel], top: float) -> None:
     }
     x, side = 0.0, 0.16 / stage.unit
     seen = {str(kind) for panel in panels for kind in np.unique(panel.kinds)}
-    for kind, words in [*((k, w) for k, w in names.items() if k in seen), ("window", "window, with the kernel's tap")]:
+    names = {kind: words for kind, words in names.items() if kind in seen}
+    names["window"] = "window, with the kernel's tap" if taps and stage.writes_small else "window"
+    for kind, words in names.items():
         look = stage.looks[kind]
         stage.swatch(x, top + 0.1, side, look)
         stage.words(x + 1.4 * side, top + 0.1 + 0.5 * side, words, 8.0, quiet=True)
@@ -138,9 +167,10 @@ def panel(
     title: str,
     kernel_title: str,
     output_title: str = "output",
+    pads: Pads | None = None,
     border: np.ndarray | None = None,
 ) -> Panel:
-    """Lay out what the windows reach and the rest of the input, and compute the outputs from it.
+    """Lay out what the windows reach and the rest of the input and its padding, and compute the outputs from it.
 
     Args:
         x: `[*L]`.
@@ -149,6 +179,7 @@ def panel(
         title: The input's.
         kernel_title: The kernel's.
         output_title: The output's.
+        pads: The padding, (low, high) for each axis; by default what windows reach of it.
         border: The padded input where the border is not of zeros, `[*(low + L + high)]`.
 
     Returns:
@@ -158,18 +189,18 @@ def panel(
         geometry = _lifted(geometry)
         x, kernel = x[None], kernel[None]
         border = None if border is None else border[None]
-    axes = [_axis(geometry, axis) for axis in range(2)]
+        pads = None if pads is None else ((0, 0), *pads)
+    axes = [_axis(geometry, axis, 0 if pads is None else pads[axis][1]) for axis in range(2)]
     kinds = np.full([len(axis.places) for axis in axes], "padding", dtype=object)
     kinds[np.ix_(*(axis.inside for axis in axes))] = "inserted"
     kinds[np.ix_(*(axis.entries for axis in axes))] = "input"
     kinds[~np.outer(*(axis.read for axis in axes))] = "unread"
     values = np.zeros(kinds.shape)
     values[np.ix_(*(axis.entries for axis in axes))] = x
-    if border is not None:  # it holds what the mode copies; what lies beyond it is never read
-        within = [
-            np.clip(axis.places + low, 0, n - 1) for axis, low, n in zip(axes, geometry.low, border.shape, strict=True)
-        ]
-        values = np.where(kinds == "unread", values, border[np.ix_(*within)])
+    if border is not None:  # it holds what the mode copies
+        places = [axis.places + low for axis, low in zip(axes, geometry.low, strict=True)]
+        within = [(place >= 0) & (place < n) for place, n in zip(places, border.shape, strict=True)]
+        values[np.ix_(*within)] = border[np.ix_(*(place[i] for place, i in zip(places, within, strict=True)))]
     first = axes[0].first, axes[1].first
     output = np.zeros(geometry.output_size)
     for tap in np.ndindex(*geometry.window):
@@ -191,10 +222,10 @@ class _Axis(NamedTuple):
     read: np.ndarray
 
 
-def _axis(geometry: Geometry, axis: int) -> _Axis:
+def _axis(geometry: Geometry, axis: int, high: int) -> _Axis:
     low, e, size = geometry.low[axis], geometry.input_dilation[axis], geometry.input_size[axis]
     least = min(0, -low)
-    last = max(e * (size - 1), geometry.padded_size[axis] - 1 - low)
+    last = max(e * (size - 1) + max(high, 0), geometry.padded_size[axis] - 1 - low)
     places = np.arange(least, last + 1)
     inside = (places >= 0) & (places <= e * (size - 1))
     read = np.zeros(len(places), bool)
@@ -236,7 +267,7 @@ def _unit(panels: Sequence[Panel]) -> float:
         else:
             wide = min(wide, room / (columns + 1.2 + right), (room - title) / (columns + 1.2))
     cells = sum(_body(panel, LINE / LARGEST) for panel in panels)
-    return min(wide, TALLEST / cells)
+    return min(wide, max(TALLEST, 2.5 * len(panels)) / cells)
 
 
 def _size(shape: tuple[int, ...]) -> str:

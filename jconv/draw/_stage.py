@@ -65,6 +65,11 @@ class Stage:
         """The height of a line of text, in cells."""
         return LINE / self.unit
 
+    @property
+    def writes_small(self) -> bool:
+        """Whether a cell's corner has room for a number."""
+        return 0.3 * 72 * self.unit >= LEAST
+
     def cell(self, x: float, y: float, kind: str, text: str = "", name: str = "", small: str = "") -> None:
         """Draw one cell.
 
@@ -84,12 +89,12 @@ class Stage:
         self.axes.add_patch(square)
         points = 72 * self.unit
         if text and (size := min(10.0, 0.42 * points, 0.95 * points / len(text))) >= LEAST:
-            quiet = kind in ("inserted", "unread")
+            quiet = kind == "inserted"
             self.axes.text(
                 x + (0.42 if small else 0.5), y + (0.45 if small else 0.52), text, size=size, ha="center", va="center",
                 color=self.theme.quiet if quiet else self.theme.ink, gid=f"{name} value" if name else None, zorder=2,
             )  # fmt: skip
-        if small and 0.3 * points >= LEAST:
+        if small and self.writes_small:
             self.axes.text(
                 x + 0.92, y + 0.9, small, size=min(8.0, 0.3 * points), ha="right", va="bottom", weight="bold",
                 color=self.theme.series[1], zorder=4,

@@ -82,7 +82,7 @@ def arithmetic(
         )  # fmt: skip
         geometry, kernel = forward.input_gradient(), np.flip(kernel, tuple(range(count)))
         check_seen(geometry)
-        padded = x
+        padded, border = x, None
         text = _transposed_text(geometry, forward, pads)
     else:
         arguments = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
@@ -90,14 +90,14 @@ def arithmetic(
         check_seen(geometry)
         pads = resolve_padding("draw", padding, size, geometry.extent, geometry.stride)
         check_padding_mode("draw", padding_mode, size, pads)
-        padded = _padded(x, pads, padding_mode)
+        padded, border = _padded(x, pads, padding_mode), pads
         text = _text(geometry, pads, padding_mode)
     panels = [
         panel(
             x[..., g], kernel[..., 0, g], replace(geometry, groups=1),
             f"group {g + 1}: input" if groups > 1 else "input",
             "kernel, flipped" if transposed else "kernel",
-            border=None if padding_mode == "zeros" else padded[..., g],
+            pads=border, border=None if padding_mode == "zeros" else padded[..., g],
         )
         for g in range(groups)
     ]  # fmt: skip
@@ -137,7 +137,8 @@ def _transposed_text(geometry: Geometry, forward: Geometry, pads: Pads) -> str:
     words = [f"A transposed convolution: a flipped window of {sizes(geometry.window)} moves over an input of "]
     words.append(sizes(geometry.input_size))
     if max(forward.stride) > 1:
-        words.append(f" with {each(tuple(s - 1 for s in forward.stride))} zeros between its entries, for stride ")
+        zeros = each(tuple(s - 1 for s in forward.stride))
+        words.append(f" with {zeros} zero{'' if zeros == '1' else 's'} between its entries, for stride ")
         words.append(each(forward.stride))
     if any(low or high for low, high in pads):
         words.append(f"; padding {', '.join(f'{low} and {high}' for low, high in pads)} crops the output")

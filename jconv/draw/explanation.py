@@ -29,9 +29,9 @@ def explanation(explained: Explanation) -> Picture:
     kept = dict(sorted(explained.intermediate_bytes.items(), key=lambda item: item[1]))
     names = [*kept, *explained.refusals]
     boxes = (
-        ("input", sizes((problem.batch, *g.input_size, problem.in_channels)), cost.input_elements),
-        ("kernel", sizes((*g.window, problem.in_channels // g.groups, problem.out_channels)), cost.kernel_elements),
-        ("output", sizes((problem.batch, *g.output_size, problem.out_channels)), cost.output_elements),
+        ("input", sizes(problem.x_shape), cost.input_elements),
+        ("kernel", sizes(problem.kernel_shape), cost.kernel_elements),
+        ("output", sizes(problem.y_shape), cost.output_elements),
     )
     height = 1.35 + 0.2 * len(names)
 

@@ -1,6 +1,6 @@
-"""The matrices of a convolution: patches and their one product, Toeplitz, circulant, and what the DFT makes of it.
+"""The matrices of a convolution, Toeplitz and circulant, and what the DFT makes of the latter.
 
-y = patches · kernel          y = C x,   x̄ = Cᵀ y          F C F⁻¹ = diag(F c)
+y = C x,   x̄ = Cᵀ y          F C F⁻¹ = diag(F c)
 """
 
 import math
@@ -12,9 +12,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from jconv._arguments import Ints, Padding, one_int, per_axis
-from jconv._conv import conv
-from jconv._matrices import circulant_matrix, patches, toeplitz_matrix
-from jconv.draw._operands import integers, space_axes
+from jconv._matrices import circulant_matrix, toeplitz_matrix
+from jconv.draw._operands import space_axes
 from jconv.draw._picture import Picture, Theme, shades, tint
 from jconv.draw._stage import LEAST, MARGIN, TALLEST, WIDTH, Stage, sizes
 from jconv.errors import UnsupportedError, suggestion
@@ -24,7 +23,6 @@ KINDS = ("toeplitz", "sparse", "circulant")
 MOST = 144  # rows or columns
 MOST_WRITTEN = 40  # rows or columns whose cells carry their tap's number
 GAP = 0.27  # inches between x and the matrix below it
-MOST_PATCHES, MOST_ENTRIES, MOST_INPUT, MOST_OUT = 36, 16, 9, 4
 
 
 def matrix(
@@ -111,7 +109,7 @@ def matrix(
     def draw(figure: Figure, theme: Theme, frame: int) -> None:
         stage = Stage(figure, theme, unit)
         colours = tap_colours(key, theme)
-        _key(stage, key, colours, name)
+        _key(stage, key, colours, f"{name} matrix: a colour{' and a number' if _written(cells, unit) else ''} a tap")
         left = 0.0
         for values, equation, out, into in shown:
             rows, columns = (outputs, size) if values is cells else (size, outputs)
@@ -131,14 +129,19 @@ def tap_colours(window: tuple[int, ...], theme: Theme) -> list[tuple[float, floa
     return [tint(theme.series[row % len(theme.series)], theme, float(share)) for row in range(rows) for share in shares]
 
 
-def _key(stage: Stage, window: tuple[int, ...], colours: list[tuple[float, float, float]], name: str) -> None:
-    """Draw the kernel with its taps' numbers."""
+def _written(cells: np.ndarray, unit: float) -> bool:
+    """Whether the cells have room for their taps' numbers."""
+    return max(cells.shape) <= MOST_WRITTEN and 0.5 * 72 * unit >= LEAST
+
+
+def _key(stage: Stage, window: tuple[int, ...], colours: list[tuple[float, float, float]], title: str) -> None:
+    """Draw the kernel with its taps' numbers, beside the picture's title."""
     side = min(0.25, 1.0 / window[0]) / stage.unit
     line = stage.line
     stage.words(0, 0.5 * line, "kernel")
     for (row, column), tap in np.ndenumerate(np.arange(1, math.prod(window) + 1).reshape(window)):
         stage.box(column * side, 1.2 * line + row * side, side, side, colours[tap - 1], text=str(tap))
-    stage.words(max(window[1] * side + 1.5 * line, 6 * line), 0.5 * line, f"{name} matrix: a colour and a number a tap")
+    stage.words(max(window[1] * side + 1.5 * line, 6 * line), 0.5 * line, title)
 
 
 def _matrix(
@@ -177,7 +180,7 @@ def _matrix(
             stage.axes.hlines(top + step, start, start + columns, color=theme.quiet, linewidth=0.8)
         for step in range(0, columns + 1, blocks[1]):
             stage.axes.vlines(start + step, top, top + rows, color=theme.quiet, linewidth=0.8)
-    if max(rows, columns) <= MOST_WRITTEN and 0.5 * points >= LEAST:
+    if _written(cells, stage.unit):
         for (row, column), tap in np.ndenumerate(cells):
             if tap:
                 stage.axes.text(
@@ -192,84 +195,6 @@ def _matrix(
     stage.words(left + 0.5, top - 0.11 / stage.unit, out, align="center")
     stage.words(start - 0.08 / stage.unit, x_top + 0.5, into, align="right")
     stage.words(start + columns / 2, x_top - 0.2 / stage.unit, equation, align="center")
-
-
-def products(
-    input_size: Ints = 4,
-    window: Ints = 2,
-    *,
-    stride: Ints = 1,
-    padding: Padding = "VALID",
-    out_channels: int = 2,
-) -> Picture:
-    """Draw patches lifted into a matrix, and the one product with the kernel's: a frame for each patch.
-
-    Args:
-        input_size: One int per space axis, two; a single int stands for both.
-        window: Likewise.
-        stride: As for `conv`.
-        padding: As for `conv`.
-        out_channels: Columns of the kernel's matrix.
-
-    Returns:
-        The picture.
-
-    Raises:
-        GeometryError: If the arguments describe no convolution.
-        UnsupportedError: If it is too large to be seen.
-
-    Example:
-        >>> products(4, 3).frames
-        4
-    """
-    size, taps = (per_axis("draw", *pair, 2) for pair in (("input_size", input_size), ("window", window)))
-    out = one_int("draw", "out_channels", out_channels)
-    shapes, arguments = ((*size, 1), (*taps, 1, out)), {"stride": stride, "padding": padding}
-    count = math.prod(conv_geometry(*shapes, caller="draw", **arguments).output_size)
-    if count > MOST_PATCHES or math.prod(taps) > MOST_ENTRIES or out > MOST_OUT or max(size) > MOST_INPUT:
-        raise UnsupportedError(
-            f"draw: the patches must be at most {MOST_PATCHES} of {MOST_ENTRIES} entries, the input at most "
-            f"{MOST_INPUT}×{MOST_INPUT}, and out_channels at most {MOST_OUT}, to be seen; got {count} of "
-            f"{math.prod(taps)} from {sizes(size)}, and out_channels={out}. Take less."
-        )
-    x, kernel = integers(shapes[0], 1, 9, 1), integers(shapes[1], -1, 2, 2)
-    windows = np.asarray(patches(jnp.asarray(x), taps, **arguments))
-    places = np.asarray(patches(jnp.arange(1.0, x.size + 1).reshape(x.shape), taps, **arguments))
-    rows = windows.reshape(-1, math.prod(taps))
-    y = np.asarray(conv(jnp.asarray(x), jnp.asarray(kernel), **arguments)).reshape(-1, out)
-    total = size[1] + 1.5 + rows.shape[1] + 1.5 + out + 1.5 + out
-    unit = min(0.34, (WIDTH - 2 * MARGIN) / total, TALLEST / max(rows.shape[0], rows.shape[1], size[0]))
-
-    def draw(figure: Figure, theme: Theme, frame: int) -> None:
-        stage = Stage(figure, theme, unit)
-        line = stage.line
-        stage.words(0, 0.5 * line, f"input {sizes(size)}")
-        stage.grid(0, line, x[..., 0], "input", "input")
-        for place in places.reshape(rows.shape)[frame].astype(int).tolist():
-            if place:
-                row, column = divmod(place - 1, size[1])
-                stage.cell(column, line + row, "window", name=f"window[{row}, {column}]")
-        left = size[1] + 1.5
-        stage.words(left, 0.5 * line, f"patches {sizes(rows.shape)}")
-        stage.grid(left, line, rows, "input", "patches", (frame + 1) * rows.shape[1])
-        stage.frame(left, line + frame, rows.shape[1], 1, "window")
-        stage.words(left + rows.shape[1] + 0.75, line + 1, "·", 14, align="center")
-        left += rows.shape[1] + 1.5
-        flat = kernel.reshape(-1, out)
-        stage.words(left, 0.5 * line, "kernel")
-        stage.grid(left, line, flat, "kernel", "kernel")
-        stage.words(left + out + 0.75, line + 1, "=", 12, align="center")
-        left += out + 1.5
-        stage.words(left, 0.5 * line, "output")
-        stage.grid(left, line, y, "output", "output", (frame + 1) * out)
-        stage.frame(left, line + frame, out, 1, "now")
-
-    height = unit * max(rows.shape[0], rows.shape[1], size[0]) + 0.3 + 2 * MARGIN
-    text = (
-        f"The {rows.shape[0]} windows of {sizes(taps)} of an input of {sizes(size)} are the rows of a matrix; its one "
-        f"product with the kernel's, of {rows.shape[1]} rows and {out} columns, is the output."
-    )
-    return Picture(draw, text, (WIDTH, height), rows.shape[0], still=rows.shape[0] // 2)
 
 
 def spectrum(size: int = 8, window: int = 3) -> Picture:

@@ -231,7 +231,9 @@ def _fields(layers: Layers) -> tuple[list[Layer], list[ReceptiveField]]:
     receptive_field(listed or layers)  # raises what is wrong
     stack = [Layer(**layer) if isinstance(layer, Mapping) else layer for layer in listed]  # pyright: ignore
     if not stack:
-        raise GeometryError("draw: layers must be at least one; got none. Write [Layer(3)].")
+        raise GeometryError(
+            "draw: layers must be at least one; got none. Write [Layer(3)], on a command line [{window: 3}]."
+        )
     for layer in stack:
         if not all(isinstance(value, int) for value in layer[:3]):
             raise UnsupportedError(f"draw: a layer's sizes must be plain ints; got {layer!r}. Both axes are alike.")

@@ -24,6 +24,7 @@ KINDS = ("dense", "pointwise", "grouped", "depthwise", "separable")
 SHOWN = 4  # filters that are drawn, spread over the groups
 ROW = 1.45  # inches that a layer takes
 HATCHES = ("", "////", "....", "\\\\\\\\")
+THIN = 0.02  # inches: where a channel is thinner, those of a group are one slab, and a thinner slab has no edges
 
 
 class Row(NamedTuple):
@@ -154,14 +155,15 @@ def _draw_row(axes: Axes, theme: Theme, row: Row, size: int, top: float, most: i
 
 
 def _block(axes: Axes, theme: Theme, x: float, base: float, side: float, slice_: float, groups: list[int]) -> None:
-    """Draw a block from its last channel to its first, each a slab coloured by its group."""
-    for channel in reversed(range(len(groups))):
-        group = groups[channel]
+    """Draw a block from its last channel to its first, in slabs coloured by their group."""
+    starts = [c for c in range(len(groups)) if c == 0 or slice_ >= THIN or groups[c] != groups[c - 1]]
+    ends = [*starts[1:], len(groups)]
+    for first, end in reversed(list(zip(starts, ends, strict=True))):
+        group = groups[first]
         colour = theme.series[group % len(theme.series)]
-        dx, dy = channel * slice_, -0.55 * channel * slice_
-        left, low = x + dx, base + dy
+        left, low = x + first * slice_, base - 0.55 * first * slice_
         front = [(left, low), (left + side, low), (left + side, low - side), (left, low - side)]
-        across, up = slice_, -0.55 * slice_
+        across, up = (end - first) * slice_, -0.55 * (end - first) * slice_
         roof = [front[3], front[2], (left + side + across, low - side + up), (left + across, low - side + up)]
         wall = [front[1], (left + side + across, low + up), (left + side + across, low - side + up), front[2]]
         for face, share in ((roof, 0.2), (wall, 0.45), (front, 0.3)):
@@ -170,7 +172,7 @@ def _block(axes: Axes, theme: Theme, x: float, base: float, side: float, slice_:
                     face,
                     facecolor=tint(colour, theme, share),
                     edgecolor=theme.quiet,
-                    linewidth=0.5,
+                    linewidth=0.5 if len(starts) == 1 or (end - first) * slice_ >= THIN else 0,
                     hatch=HATCHES[group % len(HATCHES)] if face is front else "",
                 )
             )

@@ -123,8 +123,8 @@ def _follow(run: Callable[..., Any], command: str) -> None:
         raise typer.Exit(INTERRUPTED) from None
     for table in terminal.tables(results.records):
         console.print(table)
-    for sentence in summary.verdict(results.records):
-        terminal.say(console, sentence)
+    for line in terminal.verdict(results.records):
+        terminal.say(console, line)
     rerun = record.environment(results.folder).get("rerun", "jconv run")
     for bad in (line for line in results if line["status"] in summary.BAD):
         console.print(f"{bad['status']}: {bad['case']}: {bad['reason']}", markup=False, soft_wrap=True)

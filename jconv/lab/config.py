@@ -3,7 +3,8 @@
 import typing
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from jconv import _timing
 
@@ -132,6 +133,16 @@ class Layer(_Model):
     groups: Positive = 1
     transposed: bool = False
     output_padding: int | Annotated[list[int], Field(min_length=1, max_length=4)] = 0
+
+    @field_validator("groups")
+    @classmethod
+    def _split(cls, groups: int, info: ValidationInfo) -> int:
+        """Refuse groups that do not split the channels, beside whatever else is wrong."""
+        channels = [info.data[key] for key in ("in_channels", "out_channels") if key in info.data]
+        if any(count % groups for count in channels):
+            words = " and ".join(map(str, channels))
+            raise PydanticCustomError("groups", "groups must split the channels evenly, {words}", {"words": words})
+        return groups
 
 
 class Experiment(_Model):

@@ -86,7 +86,7 @@ def load(word: str, folder: Path, *, size: int = 32) -> Data:
 
 
 def _refuse(rest: str) -> NoReturn:
-    raise ConfigError(f"run: data must {rest}")
+    raise ConfigError(f"jconv: data must {rest}")
 
 
 def _digits() -> tuple[np.ndarray, np.ndarray]:

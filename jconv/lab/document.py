@@ -185,7 +185,7 @@ def dump(data: Mapping[str, Any]) -> str:
         return yaml.dump(dict(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     except (yaml.representer.RepresenterError, RecursionError) as wrong:
         what = f"{type(wrong.args[1]).__name__} {wrong.args[1]!r}" if len(wrong.args) > 1 else "what holds itself"
-        raise ConfigError(f"run: config must hold maps, lists, text and numbers; got {what[:80]}.") from None
+        raise ConfigError(f"jconv: config must hold maps, lists, text and numbers; got {what[:80]}.") from None
 
 
 def read(path: Path) -> Document:

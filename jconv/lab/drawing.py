@@ -40,7 +40,7 @@ def _with_picture(given: Given, folder: Path) -> Given:
     try:
         return given | {"picture": images.grey(images.photograph(source, folder, pixels))}
     except ConfigError as wrong:  # as a run of photographs says it
-        words = str(wrong).removeprefix("run: input").removesuffix(" Paths are relative to the config.")
+        words = str(wrong).removeprefix("jconv: input").removesuffix(" Paths are relative to the config.")
         raise ConfigError("draw: picture" + words.replace("'size'", "--pixels")) from None
 
 

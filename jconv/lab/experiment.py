@@ -141,7 +141,7 @@ def run(
     """
     if resume and out is None:
         raise ConfigError(
-            "run: --resume must know the folder to go on with; got no --out. Add --out and the folder that the "
+            "jconv: --resume must know the folder to go on with; got no --out. Add --out and the folder that the "
             "run printed when it began, such as --out runs/first."
         )
     loaded, problems = planned(config, overrides)
@@ -266,12 +266,12 @@ def check(problems: Sequence[plan.Problem], yes: bool) -> list[str]:
     cases = [case for problem in problems for case in problem.cases()]
     if len(set(cases)) < len(cases):
         twice = next(case for i, case in enumerate(cases) if case in cases[:i])
-        raise ConfigError(f"run: every case must differ; got {twice} twice. Give the layers names of their own.")
+        raise ConfigError(f"jconv: every case must differ; got {twice} twice. Give the layers names of their own.")
     return cases
 
 
 def _many(count: int) -> ConfigError:
-    return ConfigError(f"run: cases must be at most {MANY:,}; got {count:,}. Add --yes if that is meant.")
+    return ConfigError(f"jconv: cases must be at most {MANY:,}; got {count:,}. Add --yes if that is meant.")
 
 
 def selected(problems: Sequence[plan.Problem], only: str | Sequence[str]) -> list[str] | None:
@@ -306,7 +306,7 @@ def _named(word: str, known: Mapping[str, Mapping[str, str]]) -> set[str]:
         found = {case for case in known if fnmatchcase(case, word)}
     if not found:
         raise ConfigError(
-            f"run: --only must name a case; got {word!r}, which fits none of {len(known)}.{suggestion(word, known)} "
+            f"jconv: --only must name a case; got {word!r}, which fits none of {len(known)}.{suggestion(word, known)} "
             "A case string, a pattern such as 'conv1/*', or formulation=fft."
         )
     return found

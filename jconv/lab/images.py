@@ -33,7 +33,7 @@ def photograph(source: str, folder: Path, size: int) -> np.ndarray:
         path = folder / Path(source).expanduser()
     if not is_file(path):
         raise ConfigError(
-            f"run: input must be an image file that exists, or '{PHOTO}'; got {source!r}, looked for as {path}. "
+            f"jconv: input must be an image file that exists, or '{PHOTO}'; got {source!r}, looked for as {path}. "
             "Paths are relative to the config."
         )
     try:
@@ -41,11 +41,11 @@ def photograph(source: str, folder: Path, size: int) -> np.ndarray:
             picture = ImageOps.exif_transpose(image).convert("RGB")
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
         raise ConfigError(
-            f"run: input must be an image that can be read, such as a PNG or JPEG; got {path}, which is none."
+            f"jconv: input must be an image that can be read, such as a PNG or JPEG; got {path}, which is none."
         ) from None
     if min(picture.size) < size:
         raise ConfigError(
-            f"run: input must be at least {size} pixels wide and high; got {path}, {picture.width} by "
+            f"jconv: input must be at least {size} pixels wide and high; got {path}, {picture.width} by "
             f"{picture.height}. Take a larger picture, or a smaller 'size'."
         )
     picture = ImageOps.fit(picture, (size, size), Image.Resampling.BOX, centering=(0.5, HEADROOM))

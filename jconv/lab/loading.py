@@ -1,6 +1,7 @@
 """From a config on disk to checked settings, with errors that point into the file. No JAX here."""
 
 import contextlib
+import difflib
 import re
 import types
 import typing
@@ -90,7 +91,7 @@ def validate(document: Document, folder: Path = Path()) -> Loaded:
     start = document.values[()]
     if not isinstance(document.data, dict):
         raise error([Fault(start, (), "a config must be keys and values", "'schema_version: 1'")])
-    kind = document.data.get("kind")
+    kind, found, faults = document.data.get("kind"), [], []
     if not isinstance(kind, str) or kind not in KINDS:
         reason = (
             f"kind must be one of {', '.join(KINDS)}; got {kind!r}"
@@ -100,10 +101,14 @@ def validate(document: Document, folder: Path = Path()) -> Loaded:
         remedy = (
             suggestion(kind, KINDS).strip() if isinstance(kind, str) else f"add 'kind: …', one of {', '.join(KINDS)}"
         )
-        raise error([Fault(document.place(("kind",)), ("kind",), reason, remedy)])
+        faults.append(Fault(document.place(("kind",)), ("kind",), reason, remedy))
+        near = difflib.get_close_matches(str(kind), KINDS, n=1)
+        if not near:
+            raise error(faults)
+        kind = near[0]  # most likely meant: what else is wrong is told at once
+        document = document._replace(data=document.data | {"kind": kind})
     if "extends" in document.data:  # a file's own was followed already
         raise error([Fault(document.keys["extends",], ("extends",), "must stand in a config's file", "write it there")])
-    found, faults = [], []
     for variant in sweep.variants(document):
         settings, wrong = _checked(KINDS[kind], variant.document)
         faults += wrong
@@ -165,11 +170,11 @@ def find(word: str) -> Path:
         return shipped[word]
     with contextlib.suppress(OSError):  # a name that can be none
         if path.is_dir():
-            raise ConfigError(f"run: config must be a YAML file; got the folder {word}. Name a file in it.")
+            raise ConfigError(f"jconv: config must be a YAML file; got the folder {word}. Name a file in it.")
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
-        raise ConfigError(f"run: config must be a file that exists; got {word}.{suggestion(path.stem, shipped)}")
+        raise ConfigError(f"jconv: config must be a file that exists; got {word}.{suggestion(path.stem, shipped)}")
     raise ConfigError(
-        f"run: config must be a YAML file or one of {', '.join(shipped)}; got {word!r}.{suggestion(word, shipped)}"
+        f"jconv: config must be a YAML file or one of {', '.join(shipped)}; got {word!r}.{suggestion(word, shipped)}"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from jconv.costs import EXAMPLE, KEY
 from jconv.errors import ConfigError
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
@@ -18,7 +19,7 @@ def explain(
         str,
         typer.Argument(
             metavar="PROBLEM",
-            help="A case string, or its part such as n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32.",
+            help=f"A case string, or its part such as {EXAMPLE}: {KEY}.",
         ),
     ],
     platform: Annotated[str, typer.Option("--platform", help=f"One of {', '.join(PLATFORMS)}.")] = "cpu",
@@ -33,7 +34,10 @@ def explain(
     from jconv.costs import parse_problem
 
     if platform not in PLATFORMS:
-        raise ConfigError(f"explain: --platform must be one of {', '.join(PLATFORMS)}; got {platform!r}.")
+        raise ConfigError(
+            f"explain: --platform must be one of {', '.join(PLATFORMS)}; got {platform!r}. What JAX calls gpu is cuda "
+            "or rocm here."
+        )
     # A layer's name may look like the beginning of what is computed, so the last part that does is taken.
     words = problem.split("/")
     place = max((i for i, word in enumerate(words) if re.match(r"n\d+_i\d", word)), default=None)
@@ -78,6 +82,9 @@ def draw(
     picture = drawing.draw(figure, options, Path())
     file = out or Path(f"{figure}{'.gif' if picture.frames > 1 and frame is None else '.svg'}")
     typer.echo(f"Written: {picture.save(file, dark=dark, frame=frame, seconds=seconds, scale=scale)}")
+    if picture.frames > 1 and file.suffix.lower() != ".gif":
+        shown = picture.still if frame is None else frame
+        typer.echo(f"It shows step {shown} of 0 … {picture.frames - 1}: --frame shows another, a .gif all of them.")
     typer.echo(picture.text)
 
 

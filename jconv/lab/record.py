@@ -52,7 +52,7 @@ class Directory:
             ConfigError: If the case is recorded already, or the disk does not take it.
         """
         if line["case"] in self.finished:
-            raise ConfigError(f"run: a case must be recorded once; got {line['case']} again. This is a bug of jconv.")
+            raise ConfigError(f"jconv: a case must be recorded once; got {line['case']} again. This is a bug of jconv.")
         text = encoded(line)
         with writing(self.path), (self.path / RESULTS).open("a", encoding="utf-8") as file:
             _ = file.write(text + "\n")
@@ -79,7 +79,7 @@ def writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as reason:
         words = reason.strerror or str(reason)
-        raise ConfigError(f"run: --out must be a folder that can be written; got {folder}: {words}.") from None
+        raise ConfigError(f"jconv: --out must be a folder that can be written; got {folder}: {words}.") from None
 
 
 def create(out: Path | None, name: str, resolved: Mapping[str, Any], cases: Sequence[str], resume: bool) -> Directory:
@@ -102,19 +102,19 @@ def create(out: Path | None, name: str, resolved: Mapping[str, Any], cases: Sequ
     folder = out or _fresh(Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
     digest = hashlib.sha256(json.dumps([resolved, list(cases)], sort_keys=True).encode()).hexdigest()
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"run: --out must be a folder; got the file {folder}. Name a new folder.")
+        raise ConfigError(f"jconv: --out must be a folder; got the file {folder}. Name a new folder.")
     with writing(folder):
         had = folder.is_dir() and any(folder.iterdir())
         if had and not resume:
             remedy = "Name a new folder, or add --resume to go on with what it holds."
-            raise ConfigError(f"run: --out must be new or empty; got {folder}, which has content. {remedy}")
+            raise ConfigError(f"jconv: --out must be new or empty; got {folder}, which has content. {remedy}")
         (folder / PICTURES).mkdir(parents=True, exist_ok=True)
         lock = _locked(folder)
         try:
             if had and (folder / RUN).exists():
                 _check_same(folder, digest)
             elif had and (folder / RESULTS).exists() and (folder / RESULTS).stat().st_size:
-                raise ConfigError(f"run: --resume must find {RUN} in {folder}; it is not there. Name a new folder.")
+                raise ConfigError(f"jconv: --resume must find {RUN} in {folder}; it is not there. Name a new folder.")
             else:
                 _begin(folder, digest, resolved, len(cases))
             repair(folder)
@@ -142,7 +142,7 @@ def _locked(folder: Path) -> IO[str]:
         except OSError:
             lock.close()
             raise ConfigError(
-                f"run: --out must be no other run's; {folder} is being written by one. Wait, or name another."
+                f"jconv: --out must be no other run's; {folder} is being written by one. Wait, or name another."
             ) from None
     return lock
 
@@ -152,13 +152,15 @@ def _check_same(folder: Path, digest: str) -> None:
         made = json.loads((folder / RUN).read_text(encoding="utf-8"))
         before, versions = made["digest"], made["versions"]
     except (ValueError, KeyError, TypeError):
-        raise ConfigError(f"run: --resume must find a readable {RUN} in {folder}; this one is not.") from None
+        raise ConfigError(f"jconv: --resume must find a readable {RUN} in {folder}; this one is not.") from None
     if before != digest:
-        raise ConfigError(f"run: --resume must be given the config of {folder}; this one differs from its {RESOLVED}.")
+        raise ConfigError(
+            f"jconv: --resume must be given the config of {folder}; this one differs from its {RESOLVED}."
+        )
     changed = [f"{name} {versions.get(name)} → {now}" for name, now in _versions().items() if versions.get(name) != now]
     if changed:
         raise ConfigError(
-            f"run: --resume must run on the machine and versions that {folder} was begun with; changed: "
+            f"jconv: --resume must run on the machine and versions that {folder} was begun with; changed: "
             f"{', '.join(changed)}. Start a new run."
         )
 

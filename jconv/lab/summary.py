@@ -15,6 +15,7 @@ from jconv.lab.fit import Crossover, Fit
 
 Record = Mapping[str, Any]
 BAD = ("failed", "mismatch", "timeout", "out_of_memory")
+REFUSED = "Refused, each with its reason"
 NAMED = 6
 """Names that the verdict tells of."""
 SHOWN = 3
@@ -112,7 +113,7 @@ def verdict(records: Sequence[Record], floor: float = _timing.FLOOR) -> list[str
     sentences = [_agreement(records)]
     counts = Counter(line["status"] for line in records)
     if counts["unsupported"]:
-        sentences.append(f"Refused, each with its reason: {counts['unsupported']}.")
+        sentences.append(f"{REFUSED}: {counts['unsupported']}.")
     if counts["mistrusted"]:
         sentences.append(f"Proving little, each with its reason: {counts['mistrusted']}.")
     unsteady = sum(line.get("repeatable") is False for line in records)

@@ -1,5 +1,6 @@
 """What a run shows on the terminal: progress and tables; plain lines where it is no terminal. No JAX here."""
 
+import re
 import shlex
 import shutil
 import signal
@@ -108,6 +109,34 @@ class Progress:
             return ""
         seconds = (time.monotonic() - self._start) / self._begun * (self._cases - self._begun)
         return f", about {humanize.naturaldelta(seconds)} left" if seconds >= 5 else ""
+
+
+def verdict(records: Sequence[Record]) -> Iterator[str]:
+    """Yield what the run shows, and below what was refused why: a line a formulation and reason, most cases first."""
+    for sentence in summary.verdict(records):
+        yield sentence
+        if sentence.startswith(summary.REFUSED):
+            yield from _refusals(records)
+
+
+def reasons(records: Sequence[Record], status: str = "unsupported") -> list[list[Record]]:
+    """Return the records of a status, those of one formulation and one reason together, most first.
+
+    One reason with other numbers is the same reason.
+    """
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for line in records:
+        if line["status"] == status:
+            groups.setdefault((line["formulation"], re.sub(r"\d[\d.,]*", "#", line["reason"])), []).append(line)
+    return sorted(groups.values(), key=len, reverse=True)
+
+
+def _refusals(records: Sequence[Record]) -> Iterator[str]:
+    groups = reasons(records)
+    for mine in groups[: summary.NAMED]:
+        yield f"  {mine[0]['formulation']}, {summary.count(len(mine), 'case')}: {mine[0]['reason']}"
+    if len(groups) > summary.NAMED:
+        yield f"  and {summary.count(len(groups) - summary.NAMED, 'reason')} more, in the report"
 
 
 def tables(records: Sequence[Record]) -> Iterator[Table]:

@@ -1,6 +1,6 @@
 """What `formulation="auto"` takes, and why: what was loaded, a measured winner, a written rule, or XLA's own."""
 
-from jconv.selection._choose import Choice, choose, compute_again, forget, learn, load, taken, watch
+from jconv.selection._choose import Choice, choose, forget, learn, load, lower_again, taken, watch
 from jconv.selection._file import Kept, append, made_here, path, read
 from jconv.selection._memory import compute, part, too_much
 
@@ -10,10 +10,10 @@ __all__ = [
     "append",
     "choose",
     "compute",
-    "compute_again",
     "forget",
     "learn",
     "load",
+    "lower_again",
     "made_here",
     "part",
     "path",

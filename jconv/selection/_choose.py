@@ -19,7 +19,7 @@ from jconv.selection._rules import RULED, has_open_size, rule
 
 NO_CALL = "a program that is exported or kept on disk (jax_compilation_cache_dir) calls no library"
 
-compute_again = Setting(None)
+lower_again = Setting(None)
 """Under another value every program is lowered again, and so chooses again."""
 
 _loaded: dict[Problem, Kept] = {}
@@ -91,7 +91,7 @@ def learn(choices: Iterable[Kept]) -> None:
     """
     choices = list(choices)
     _known().update((choice.problem, choice) for choice in choices)
-    compute_again.set(object())
+    lower_again.set(object())
     try:
         _file.append(_file.path(), choices)
     except OSError as reason:
@@ -123,7 +123,7 @@ def load(file: str | Path) -> int:
     for choice in sorted(choices, key=lambda choice: choice.here):  # of one problem, what was made here counts
         made = "" if choice.here else f", made on {choice.device} with jax {choice.jax}"
         _loaded[choice.problem] = choice._replace(reason=f"loaded from {file}{made}: {choice.reason}")
-    compute_again.set(object())
+    lower_again.set(object())
     return len(choices)
 
 
@@ -136,7 +136,7 @@ def forget() -> None:
     global _measured
     _loaded.clear()
     _measured = None
-    compute_again.set(object())
+    lower_again.set(object())
 
 
 @contextlib.contextmanager
@@ -146,7 +146,7 @@ def watch() -> Iterator[dict[Problem, Choice]]:
     before = getattr(_watchers, "seen", None)
     _watchers.seen = seen
     try:
-        with compute_again(object()):  # what was lowered before is lowered again
+        with lower_again(object()):  # what was lowered before is lowered again
             yield seen
     finally:
         _watchers.seen = before

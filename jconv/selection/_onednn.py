@@ -32,12 +32,11 @@ def onednn_rule(problem: Problem) -> str | None:
     if problem.platform != "cpu" or has_open_size(problem) or col2im_pays(problem) or spectra_pay(problem):
         return None
     g = problem.geometry
-    depth, width = problem.depth, problem.width
-    work = problem.batch * problem.positions * problem.taps * depth * problem.out_channels
+    depth, width, work = problem.depth, problem.width, problem.multiplications
     if g.groups == 1:
         if len(g.window) == 1:
             return None
-        return "oneDNN's blocked products are faster than XLA's" if _dense_pays(problem, work) else None
+        return "oneDNN's blocked products are faster than XLA's" if _dense_pays(problem) else None
     if is_kernel_gradient(problem):
         enough = width == 1 or problem.batch >= INPUTS or depth >= IMAGES
         wide = len(g.window) == 1 and width > WIDE
@@ -52,7 +51,7 @@ def onednn_rule(problem: Problem) -> str | None:
     return "groups: oneDNN multiplies their small matrices in registers" if work >= WORK_GROUPED else None
 
 
-def _dense_pays(problem: Problem, work: int) -> bool:
+def _dense_pays(problem: Problem) -> bool:
     """Whether one group of enough work pays: no zeros between the inputs, and no matrix product already."""
     g, depth, width = problem.geometry, problem.in_channels, problem.out_channels
     if max(g.input_dilation) > 1:
@@ -71,4 +70,4 @@ def _dense_pays(problem: Problem, work: int) -> bool:
     least = POSITIONS
     if g.stride == g.window and unpadded(g):
         least *= 4 if depth > 4 else 64
-    return problem.batch * problem.positions >= least and work >= WORK_DENSE
+    return problem.batch * problem.positions >= least and problem.multiplications >= WORK_DENSE

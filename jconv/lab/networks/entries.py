@@ -1,9 +1,11 @@
 """One layer of a network's table: its keys, its rules, its geometry and its counts.
 
 An entry is what a layer of a config is, and how often the layer occurs, and whether it has a bias and a norm. What
-is left out has the default that a config's layer has. Checks collect everything wrong with an entry.
+is left out has the default that a config's layer has; an int stands for all axes, two where neither size nor window is
+a list. Checks collect everything wrong with an entry.
 """
 
+import math
 import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
@@ -72,11 +74,11 @@ def check(data: Any) -> tuple[Layer | None, list[Wrong]]:
         The layer and no faults, or None and the faults.
 
     Example:
-        >>> layer, faults = check({"name": "a", "size": [8], "in_channels": 4, "out_channels": 4, "window": [3]})
-        >>> layer["stride"], layer["padding"], faults
-        (1, 'SAME', [])
+        >>> layer, faults = check({"name": "a", "size": 8, "in_channels": 4, "out_channels": 4, "window": 3})
+        >>> layer["size"], layer["window"], layer["stride"], layer["padding"], faults
+        ([8, 8], [3, 3], 1, 'SAME', [])
         >>> check({"name": "a", "size": [8], "in_channels": 4, "out_channels": 4, "window": [0]})[1][0].reason
-        'must be a list of ints from 1 to 10**12; got [0]'
+        'must be an int, or a list of ints from 1 to 10**12; got [0]'
     """
     if not isinstance(data, dict):
         return None, [Wrong("", f"a layer must be keys and values; got {show(data)}", f"give {', '.join(REQUIRED)}")]
@@ -90,6 +92,7 @@ def check(data: Any) -> tuple[Layer | None, list[Wrong]]:
         if key not in KEYS
     ]
     faults += [Wrong("", f"the key {key!r} is missing", f"add '{key}'") for key in REQUIRED if key not in data]
+    data = _per_axis(data)
     size = data.get("size")
     axes = len(size) if isinstance(size, list) else 0
     for key in KEYS:
@@ -106,6 +109,15 @@ def check(data: Any) -> tuple[Layer | None, list[Wrong]]:
     except GeometryError as error:
         return None, [Wrong("", str(error))]
     return layer, []
+
+
+def _per_axis(data: dict[str, Any]) -> dict[str, Any]:
+    """Write size and window out, one int per space axis."""
+    lists = [value for key in ("size", "window") if isinstance(value := data.get(key), list)]
+    axes = len(lists[0]) if lists else 2
+    return {
+        key: [value] * axes if key in ("size", "window") and _is_int(value, 1) else value for key, value in data.items()
+    }
 
 
 def convolution(layer: Layer) -> Problem:
@@ -159,7 +171,7 @@ def output_size(layer: Layer) -> tuple[int, ...]:
 def parameters(layer: Layer) -> int:
     """Return the parameters of one such layer: Πk · in/groups · out, its bias (out) and its norm (2 · out)."""
     per_channel = layer["bias"] + 2 * layer["norm"]
-    return _kernel_elements(layer) + per_channel * layer["out_channels"]
+    return math.prod(convolution(layer).kernel_shape) + per_channel * layer["out_channels"]
 
 
 def multiplications(layer: Layer) -> int:
@@ -167,8 +179,7 @@ def multiplications(layer: Layer) -> int:
 
     The positions are the output's, or the input's if the layer is transposed: no zero between inputs is counted.
     """
-    problem = convolution(layer)
-    return problem.batch * problem.positions * _kernel_elements(layer)
+    return convolution(layer).multiplications
 
 
 def legal_names(names: Iterable[str]) -> list[str]:
@@ -205,11 +216,6 @@ def show(value: Any) -> str:
     return "".join(letter if letter.isprintable() else "·" for letter in text)
 
 
-def _kernel_elements(layer: Layer) -> int:
-    problem = convolution(layer)
-    return problem.taps * problem.depth * problem.out_channels
-
-
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
@@ -223,18 +229,18 @@ def _int(least: int) -> Callable[[Any, int], str]:
     return lambda value, axes: "" if _is_int(value, least) else rule
 
 
-def _ints(least: int, each: str = "") -> Callable[[Any, int], str]:
-    """Return the rule of a list; with `each`, one entry per space axis, or a plain int for all."""
+def _ints(least: int) -> Callable[[Any, int], str]:
+    """Return the rule of an int for all space axes, or a list of one for each."""
 
     def rule(value: Any, axes: int) -> str:
-        if each and _is_int(value, least):
+        if _is_int(value, least):
             return ""
         entries = value if isinstance(value, list) else []
         if entries and len(entries) <= MOST_AXES and all(_is_int(entry, least) for entry in entries):
             if not axes or len(entries) == axes:
                 return ""
-            return f"{each or 'a list of'} {axes} ints, one per axis of size"
-        return f"{each or 'a list of'} ints from {least} to 10**12"
+            return f"an int, or a list of {axes} ints, one per axis of size"
+        return f"an int, or a list of ints from {least} to 10**12"
 
     return rule
 
@@ -269,12 +275,12 @@ _RULES: Mapping[str, Callable[[Any, int], str]] = {
     "in_channels": _int(1),
     "out_channels": _int(1),
     "window": _ints(1),
-    "stride": _ints(1, "an int, or a list of"),
+    "stride": _ints(1),
     "padding": _padding,
-    "dilation": _ints(1, "an int, or a list of"),
+    "dilation": _ints(1),
     "groups": _int(1),
     "transposed": _truth,
-    "output_padding": _ints(0, "an int, or a list of"),
+    "output_padding": _ints(0),
     "padding_mode": _mode,
     "count": _int(1),
     "bias": _truth,

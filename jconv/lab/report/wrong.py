@@ -1,14 +1,10 @@
 """What is wrong, each with the command that runs it alone; what was refused, and why; what auto took, and why."""
 
-import re
 from collections.abc import Sequence
 
 from jconv.lab import summary, terminal
 from jconv.lab.report.blocks import Block, Prose, Run, Section, Table, interval
 from jconv.lab.summary import Record
-
-NAMED = 6
-"""Layers of a refusal that are named; the rest is counted."""
 
 
 def section(run: Run) -> Section | None:
@@ -42,25 +38,17 @@ def refused(run: Run) -> Section | None:
     """Return what was refused and what proves little, one row a reason."""
     blocks: list[Block] = []
     for status, heading in (("unsupported", ""), ("mistrusted", "Proving little")):
-        lines = [line for line in run.records if line["status"] == status]
-        if lines:
-            blocks.append(Table(heading, ["formulation", "cases", "layers", "reason"], _grouped(lines)))
+        rows = [_row(mine) for mine in terminal.reasons(run.records, status)]
+        if rows:
+            blocks.append(Table(heading, ["formulation", "cases", "layers", "reason"], rows))
     return Section("refused", "What was refused, and why", blocks) if blocks else None
 
 
-def _grouped(lines: Sequence[Record]) -> list[list[str]]:
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for line in lines:
-        # One reason with other numbers is the same reason.
-        groups.setdefault((line["formulation"], re.sub(r"\d[\d.,]*", "#", line["reason"])), []).append(line)
-    rows = []
-    for (formulation, _), mine in groups.items():
-        layers = list(dict.fromkeys(line["layer"] for line in mine))
-        more = f" and {len(layers) - NAMED} more" if len(layers) > NAMED else ""
-        others = len({line["reason"] for line in mine}) > 1
-        reason = f"{mine[0]['reason']} (The others: the same with other numbers.)" if others else mine[0]["reason"]
-        rows.append([formulation, str(len(mine)), ", ".join(layers[:NAMED]) + more, reason])
-    return rows
+def _row(mine: Sequence[Record]) -> list[str]:
+    layers = list(dict.fromkeys(line["layer"] for line in mine))
+    others = len({line["reason"] for line in mine}) > 1
+    reason = f"{mine[0]['reason']} (The others: the same with other numbers.)" if others else mine[0]["reason"]
+    return [mine[0]["formulation"], str(len(mine)), summary.some(layers), reason]
 
 
 def auto(run: Run) -> Section | None:
