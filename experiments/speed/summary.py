@@ -117,11 +117,15 @@ def row(name: str, lines: list[Line]) -> str:
 
 
 def main() -> None:
-    """Print the tables of all runs beside this file, or of those named, each batch by itself."""
-    folders = [Path(word) for word in sys.argv[1:]] or sorted(path.parent for path in HERE.glob("*-[18]/results.jsonl"))
-    for batch in sorted({folder.name.rpartition("-")[2] for folder in folders}):
-        print(f"# Batch {batch}\n")
-        tables([line for folder in folders if folder.name.endswith(f"-{batch}") for line in pairs(folder)])
+    """Print the tables of all runs below this file's folder, or of those named: each machine's, each batch by itself."""
+    folders = [Path(word) for word in sys.argv[1:]] or sorted(path.parent for path in HERE.rglob("*-[18]/results.jsonl"))
+    tables_of: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    for folder in folders:
+        processor = json.loads((folder / record.ENVIRONMENT).read_text())["processor"]
+        tables_of[processor, folder.name.rpartition("-")[2]].append(folder)
+    for (processor, batch), own in sorted(tables_of.items()):
+        print(f"# Batch {batch}, {processor}\n")
+        tables([line for folder in own for line in pairs(folder)])
     if not sys.argv[1:]:
         networks(HERE / "vmap")
         steps()
