@@ -12,8 +12,6 @@ from jax.extend.core import Primitive
 
 from jconv.machine import cores, processor
 
-PLATFORMS = ("cpu", "cuda", "rocm", "tpu")  # by the names that lowering rules use
-
 
 def varying_axes(x: jax.Array) -> frozenset[str]:
     """Return the mesh axes that `x` varies over inside `shard_map`."""

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from jconv._arguments import sizes_of
-from jconv._compat import PLATFORMS, current_platform
-from jconv.costs import Cost, Problem, direct_cost
+from jconv._compat import current_platform
+from jconv.costs import PLATFORMS, Cost, Problem, direct_cost
 from jconv.errors import GeometryError, UnsupportedError, suggestion
 from jconv.formulations import FORMULATIONS
 from jconv.geometry import Ints, Padding, conv_geometry

@@ -6,6 +6,7 @@
 The dense count is the textbook's; the valid count leaves out padding and the holes of input dilation, as XLA does.
 """
 
+import functools
 import itertools
 import math
 import re
@@ -105,6 +106,8 @@ class Problem:
         return self.batch * math.prod(self.geometry.padded_size) * self.in_channels
 
 
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+"""By the names that JAX's lowering rules use."""
 EXAMPLE = "n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32"
 KEY = (
     "n batch, i input size, c its channels, k window, o output channels, s stride, p padding low:high, d dilation, "
@@ -153,14 +156,14 @@ def parse_problem(text: str, platform: str = "cpu") -> Problem:
     for pattern, example, word in itertools.zip_longest(_PARTS, EXAMPLE.split("_"), words[: len(_PARTS)], fillvalue=""):
         match = re.fullmatch(pattern, word)
         if match is None:
-            raise _no_problem(text, f"{word!r} is not such as {example}" if word else f"such as {example} is missing")
+            raise _no_problem(text, f"{word!r} must be like {example}" if word else f"a part like {example} is missing")
         parts |= match.groupdict()
     size, window, stride, dilation = (_ints(parts[key]) for key in "iksd")
-    e = _ints(holes["e"]) if holes else (1,) * len(size)
+    inserted = _ints(holes["e"]) if holes else (1,) * len(size)
     pads = [tuple(map(int, pair.split(":"))) for pair in parts["p"].split("x")]
-    if len({len(size), len(window), len(stride), len(pads), len(dilation), len(e)}) > 1:
+    if len({len(size), len(window), len(stride), len(pads), len(dilation), len(inserted)}) > 1:
         raise _no_problem(text, "i, k, s, p, d and e have different numbers of space axes")
-    if min(*size, *window, *stride, *dilation, *e) < 1:
+    if min(*size, *window, *stride, *dilation, *inserted) < 1:
         raise _no_problem(text, "sizes, strides and dilations are at least 1")
     channels, out, groups = int(parts["c"]), int(parts["o"]), int(parts["g"])
     if not groups or channels % groups or out % groups:
@@ -170,18 +173,18 @@ def parse_problem(text: str, platform: str = "cpu") -> Problem:
     except TypeError:
         raise _no_problem(text, f"{parts['dtype']!r} is no dtype") from None
     low, high = zip(*pads, strict=True)
-    axes = zip(size, window, stride, low, high, dilation, e, strict=True)
+    axes = zip(size, window, stride, low, high, dilation, inserted, strict=True)
     rest = [(e * (n - 1) + 1 + lo + hi - (d * (k - 1) + 1), s) for n, k, s, lo, hi, d, e in axes]
     if any(more < 0 for more, _ in rest):
         raise _no_problem(text, "the window is larger than the padded input")
     outputs = tuple(more // s + 1 for more, s in rest)
-    geometry = Geometry(size, window, outputs, stride, dilation, e, low, groups)
+    geometry = Geometry(size, window, outputs, stride, dilation, inserted, low, groups)
     return Problem(geometry, int(parts["n"]), channels, out, parts["dtype"], platform)
 
 
 def _no_problem(text: str, reason: str) -> GeometryError:
     return GeometryError(
-        f"explain: problem must be a canonical string such as {EXAMPLE}; got {text!r}: {reason}.\n{KEY}.\n"
+        f"explain: problem must be a canonical string; got {text!r}: {reason}.\nSuch as {EXAMPLE}: {KEY}.\n"
         "`jconv check CONFIG` prints those of a config."
     )
 
@@ -246,20 +249,27 @@ def direct_cost(problem: Problem, bias: bool = False) -> Cost:
     )
 
 
+@functools.lru_cache(maxsize=256)
 def _valid_taps(geometry: Geometry) -> int:
     """Π_i V_i, V_i = #{(p, t): e divides s·p + d·t − lo, and the quotient lies in [0, L)}."""
     count = 1
     for axis in range(len(geometry.window)):
-        size, e = geometry.input_size[axis], geometry.input_dilation[axis]
-        starts = geometry.stride[axis] * np.arange(geometry.output_size[axis]) - geometry.low[axis]
-        offsets = geometry.dilation[axis] * np.arange(geometry.window[axis])
-        few, many = sorted((starts, offsets), key=len)
-        valid = 0
-        for one in few:
-            entry, hole = np.divmod(one + many, e)
-            valid += int(np.sum((hole == 0) & (entry >= 0) & (entry < size)))
-        count *= valid
+        size, e, low = geometry.input_size[axis], geometry.input_dilation[axis], geometry.low[axis]
+        outputs, taps = geometry.output_size[axis], geometry.window[axis]
+        many, few = sorted(((outputs, geometry.stride[axis]), (taps, geometry.dilation[axis])), reverse=True)
+        count *= sum(_met(*many, few[1] * one - low, e, e * (size - 1)) for one in range(few[0]))
     return count
+
+
+def _met(n: int, step: int, start: int, e: int, last: int) -> int:
+    """Return #{x in [0, n): e divides step·x + start, which lies in [0, last]}."""
+    common = math.gcd(step, e)
+    if start % common:
+        return 0
+    every = e // common
+    first = -start // common * pow(step // common, -1, every) % every  # the least x ≥ 0 that e divides at
+    low, high = max(0, -(start // step)), min(n - 1, (last - start) // step)
+    return max(0, (high - first) // every - (low - 1 - first) // every)
 
 
 def _by(sizes: tuple[int, ...]) -> str:

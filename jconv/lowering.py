@@ -14,9 +14,9 @@ from jax import lax
 from jax.interpreters import mlir
 
 from jconv._auto import problem_of
-from jconv._compat import PLATFORMS, Setting, program, stock_lowerings
+from jconv._compat import Setting, program, stock_lowerings
 from jconv._lax import to_channels_last, to_layout
-from jconv.costs import Problem
+from jconv.costs import PLATFORMS, Problem
 from jconv.errors import UnsupportedError, suggestion
 from jconv.geometry import conv_geometry
 from jconv.selection import compute, taken

@@ -72,7 +72,9 @@ def test_output_is_plain_where_nobody_watches(finished):
     assert "All 22 computed cases agree with float64" in result.stdout
     lines = result.stdout.splitlines()
     place = lines.index("Refused, each with its reason: 2.")
-    assert lines[place + 1].startswith("  circulant, 2 cases: conv: formulation 'circulant' cannot compute this: ")
+    assert lines[place + 1].startswith(
+        "  circulant, 2 cases (wide): conv: formulation 'circulant' cannot compute this:"
+    )
     assert result.stdout.rstrip().endswith("report.html")
 
 
@@ -362,9 +364,8 @@ def test_explain_takes_what_check_prints(tmp_path):
     wrong = jconv("explain", "n8", cwd=tmp_path)
     assert wrong.returncode == 2
     first, key, last = wrong.stderr.splitlines()
-    assert first.startswith("explain: problem must be a canonical string such as n8_i56x56c96_")
-    assert first.endswith("; got 'n8': such as i56x56c96 is missing.")
-    assert key.startswith("n batch, i input size, c its channels, k window, o output channels, ")
+    assert first == "explain: problem must be a canonical string; got 'n8': a part like i56x56c96 is missing."
+    assert key.startswith("Such as n8_i56x56c96_k3x3o96_s1x1_p1:1x1:1_d1x1_g96_float32: n batch, i input size, c its ")
     assert last == "`jconv check CONFIG` prints those of a config."
 
 

@@ -140,6 +140,26 @@ def test_all_mistakes_are_told_at_once_though_the_kind_is_one():
     ]
 
 
+def test_a_wrong_kind_is_told_beside_a_wrong_sweep():
+    found = problems_of(GOOD.replace("photograph", "photograf") + "sweep: {size: 5}\n")
+    assert "kind must be one of" in found and "sweep.size must be a list" in found.replace(
+        "sweep.size: ", "sweep.size "
+    )
+
+
+def test_groups_of_a_scaling_split_the_channels_that_it_sets():
+    text = """
+schema_version: 1
+kind: scaling
+name: a
+layer: {name: a, in_channels: 1, out_channels: 1, window: 3, size: 8, groups: 8}
+axis: channels
+values: [8, 16, 32]
+"""
+    assert len(plan.plan(loading.validate(parse(text, "good.yaml")))) == 3
+    assert "groups must split the channels evenly" in problems_of(text.replace("[8,", "[9,"))
+
+
 def test_names_cannot_leave_the_folder():
     found = problems_of(GOOD.replace("name: a,", "name: ../a,"))
     assert "layers.0.name: String should match pattern" in found

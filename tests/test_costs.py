@@ -142,17 +142,17 @@ def test_a_bias_is_there_or_not():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "such as n8 is missing"),
-        ("n8_i56x56", "'i56x56' is not such as i56x56c96"),
-        ("n1_i8c2_k3o2_s1_p1_d1_g1_float32", "'p1' is not such as p1:1x1:1"),
-        ("n1_i8c2_k3o2_s1_p1:1_d1_e2_float32", "'float32' is not such as g96"),
+        ("", "a part like n8 is missing"),
+        ("n8_i56x56", "'i56x56' must be like i56x56c96"),
+        ("n1_i8c2_k3o2_s1_p1_d1_g1_float32", "'p1' must be like p1:1x1:1"),
+        ("n1_i8c2_k3o2_s1_p1:1_d1_e2_float32", "'float32' must be like g96"),
         ("n1_i8c2_k3x3o2_s1_p1:1_d1_g1_float32", "i, k, s, p, d and e have different numbers of space axes"),
         ("n1_i8c2_k3o2_s0_p1:1_d1_g1_float32", "sizes, strides and dilations are at least 1"),
         ("n1_i8c3_k3o2_s1_p1:1_d1_g2_float32", "2 groups do not split 3 and 2 channels evenly"),
         ("n1_i8c2_k3o2_s1_p1:1_d1_g0_float32", "0 groups do not split 2 and 2 channels evenly"),
         ("n1_i8c2_k3o2_s1_p1:1_d1_g1_float33", "'float33' is no dtype"),
         ("n1_i8c2_k9o2_s1_p0:0_d1_g1_float32", "the window is larger than the padded input"),
-        (f"n{'9' * 5000}_i8c2_k3o2_s1_p1:1_d1_g1_float32", "is not such as n8"),
+        (f"n{'9' * 5000}_i8c2_k3o2_s1_p1:1_d1_g1_float32", "must be like n8"),
     ],
 )
 def test_what_is_wrong_with_a_canonical_string_is_said(text, words):
@@ -163,3 +163,22 @@ def test_what_is_wrong_with_a_canonical_string_is_said(text, words):
 def test_a_canonical_string_is_read_as_it_was_written():
     for text in ("n0_i8c2_k3o4_s2_p-1:2_d2_e3_g2_bfloat16", "n2_i9x9c2_k3x1o4_s2x1_p0:0x0:-1_d2x1_g1_float32"):
         assert str(parse_problem(f"{text}_edge_flipped")) == text
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_valid_taps_are_those_that_meet_an_entry(seed):
+    rng = np.random.default_rng(seed)
+    size, k, s, d, e = (int(rng.integers(1, most)) for most in (9, 5, 5, 5, 5))
+    low, high = (int(pad) for pad in rng.integers(-2, 6, 2))
+    rest = e * (size - 1) + 1 + low + high - (d * (k - 1) + 1)
+    if rest < 0:
+        pytest.skip("the window is larger than the padded input")
+    problem = parse_problem(f"n1_i{size}c1_k{k}o1_s{s}_p{low}:{high}_d{d}_e{e}_g1_float32")
+    places = [s * p + d * t - low for p in range(rest // s + 1) for t in range(k)]
+    met = sum(place % e == 0 and 0 <= place <= e * (size - 1) for place in places)
+    assert direct_cost(problem).valid_multiplications == met
+
+
+def test_large_sizes_are_counted_at_once():
+    problem = parse_problem("n1_i100000000000x100000c1_k1x50000o1_s1x1_p0:0x0:0_d1x1_g1_float32")
+    assert direct_cost(problem).valid_multiplications == problem.multiplications == 10**11 * 50001 * 50000

@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -210,6 +211,21 @@ def test_padding_that_no_window_reads_is_drawn():
     assert hatched == {f"input 4×4[{row}, {column}]" for row in range(6) for column in range(6) if 5 in (row, column)}
 
 
+def test_a_cropped_axis_beside_a_padded_one_shows_what_the_mode_copies():
+    figure = draw.arithmetic(4, 2, padding=[(-1, 0), (1, 1)], padding_mode="edge").figure(0)
+    x = integers((4, 4, 1), 1, 4, 1)[..., 0]
+    np.testing.assert_array_equal(numbers(figure, "input 4×4"), np.pad(x, ((0, 0), (1, 1)), mode="edge"))
+
+
+def test_filters_of_a_layer_are_of_different_groups():
+    def colours(groups: int) -> list[int]:
+        axes = draw.volumes("grouped", in_channels=96, out_channels=96, groups=groups).figure().axes[0]
+        fronts = [patch for patch in axes.patches if 1.6 < patch.get_path().vertices[0][0] < 4]  # pyright: ignore
+        return list(Counter(patch.get_facecolor() for patch in fronts[2::3]).values())
+
+    assert [colours(groups) for groups in (1, 2, 3, 32, 96)] == [[4], [2, 2], [1] * 3, [1] * 4, [1] * 4]
+
+
 def test_four_groups_have_room_for_their_numbers():
     picture = draw.arithmetic(5, 3, padding=1, groups=4)
     x = integers((5, 5, 4), 1, 4, 1)
@@ -221,7 +237,7 @@ def test_a_legend_promises_what_is_drawn():
     def said(picture: Picture) -> set[str]:
         return {text.get_text() for text in picture.figure().axes[0].texts}
 
-    assert "window, with the kernel's tap" in said(draw.arithmetic(5, 3))
+    assert "window, with what it multiplies by" in said(draw.arithmetic(5, 3))
     assert "window" in said(draw.arithmetic(30, 3))
     assert "Toeplitz matrix: a colour and a number a tap" in said(draw.matrix(8, 3))
     assert "doubly block Toeplitz matrix: a colour a tap" in said(draw.matrix((9, 9), (2, 2)))

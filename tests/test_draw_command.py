@@ -38,6 +38,12 @@ def test_a_step_alone_says_that_there_are_more(tmp_path):
     assert result.stdout.splitlines()[1] == "It shows step 0 of 0 … 2: --frame shows another, a .gif all of them."
 
 
+def test_explain_says_what_it_leaves_out(tmp_path):
+    for word, note in (("circular", "The border is explained as zeros"), ("transposed", "Of a transposed layer")):
+        result = commands.jconv("explain", f"{CASE}_{word}", cwd=tmp_path)
+        assert result.stdout.splitlines()[-1].startswith(note)
+
+
 def test_explain_draws_what_it_says(tmp_path):
     result = commands.jconv("explain", CASE, "--out", "a.svg", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -72,6 +78,9 @@ def test_explain_draws_what_it_says(tmp_path):
         ("draw budget --network resnet5", "draw: a network must be one of "),
         ("draw budget --network gone.yaml", "draw: a network's file must exist; got 'gone.yaml'."),
         (f"explain {CASE} --out a.bmp", "must end in one of .svg, .png, .gif; got 'a.bmp'. Write a.svg."),
+        (f"explain {CASE}_cirular", "explain: what follows the dtype must be among zeros, edge, circular, reflect, "),
+        (f"explain a/{CASE}/gradient/fft", "got 'gradient'. Did you mean 'gradients'?"),
+        ("draw arithmetic --input 5 --stride 400 --padding 150", "draw: sizes must be at most 40 to be seen; got 305 "),
         (f"explain {CASE} --dark", "explain: --dark must have a picture to be dark; got no --out. Add --out a.svg."),
     ],
 )

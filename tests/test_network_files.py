@@ -58,6 +58,25 @@ def test_some_lists_have_what_is_rare():
     assert any("padding" in row for row in cases.load("shapes_convbench"))
 
 
+def test_an_int_stands_for_all_axes(tmp_path):
+    (tmp_path / "own.yaml").write_text(
+        "layers:\n  - {name: a, size: [9], in_channels: 1, out_channels: 1, window: 3}\n"
+        "  - {name: b, size: 9, in_channels: 1, out_channels: 1, window: [3, 3, 3]}\n"
+        "  - {name: c, size: 9, in_channels: 1, out_channels: 1, window: 3}\n"
+    )
+    layers = networks.read("own.yaml", tmp_path).layers
+    assert [(layer["size"], layer["window"]) for layer in layers] == [
+        ([9], [3]),
+        ([9] * 3, [3] * 3),
+        ([9] * 2, [3] * 2),
+    ]
+
+
+def test_a_wrong_list_is_blamed_alone(tmp_path):
+    text = refused(tmp_path, OURS | {"size": [], "window": 3})
+    assert text.count("error:") == 1 and "got []" in text
+
+
 def test_pools_are_refused(pytestconfig):
     with pytest.raises(ConfigError) as error:
         _ = networks.read("cases/shapes_onednn_pool.jsonl", pytestconfig.rootpath / "tests")

@@ -333,11 +333,19 @@ def test_what_no_reference_was_timed_beside_still_has_a_winner():
     assert summary.verdict(alone)[1:] == []
 
 
-@pytest.mark.parametrize(("seconds", "fastest"), [(0.5, "auto"), (0.96, "fft"), (1.5, "fft")])
-def test_auto_is_the_fastest_where_it_is_clearly(seconds, fastest):
-    lines = [line("a", "direct", seconds=2.0), line("a", "auto", seconds=seconds), line("a", "fft", seconds=1.0)]
-    best = summary.fastest([*lines, line("a", "torch", seconds=0.1)])
+def timed(formulation: str, ratio: float | None, seconds: float = 1.0) -> Line:
+    return line("a", formulation, seconds=seconds, ratio=ratio and {"median": ratio, "low": ratio, "high": ratio})
+
+
+@pytest.mark.parametrize(("ratio", "fastest"), [(0.25, "auto"), (0.48, "fft"), (0.75, "fft")])
+def test_auto_is_the_fastest_where_it_is_clearly(ratio, fastest):
+    best = summary.fastest([timed("direct", None), timed("auto", ratio), timed("fft", 0.5), timed("torch", 0.1)])
     assert best is not None and best["formulation"] == fastest
+
+
+def test_the_fastest_is_so_in_pairs_of_the_same_rounds():
+    best = summary.fastest([timed("direct", None, seconds=2.0), timed("fft", 1.2, seconds=1.0)])
+    assert best is not None and best["formulation"] == "direct"
 
 
 def test_a_machine_that_calls_equal_programs_different_says_so(tmp_path):

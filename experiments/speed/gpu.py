@@ -299,8 +299,8 @@ def summary() -> None:
             if name == "auto: direct" and transform == "forward":
                 twice.append(found["ratio"][0])
             elif name != LAX:
-                own = "direct" if name == "auto: direct" else kind(problem, "transposed" in text)
-                for key in (own, "all"):
+                stock = name == "auto: direct"  # no rule takes any pass
+                for key in ("no rule",) if stock else (kind(problem, "transposed" in text), "all"):
                     times[problem.dtype, words, key].append(found["ratio"][0])
     print("`auto` against lax, times as fast by the kernels' time: geometric mean (problems)\n")
     for (dtype, words, own), ratios in sorted(times.items()):

@@ -52,7 +52,6 @@ def pairs(folder: Path) -> list[Line]:
         text = name.split("/")[1]
         problem = parse_problem(text)
         other = torch.get("ratio")
-        count = auto["multiplications"] * (1 if auto["transform"] == "forward" else 3)
         found.append(
             {
                 "network": folder.name,
@@ -63,7 +62,7 @@ def pairs(folder: Path) -> list[Line]:
                 "chose": auto.get("chose", ""),
                 "torch": auto["ratio"]["median"] / other["median"] if other else None,
                 "direct_torch": 1 / other["median"] if other else None,
-                "rate": 2 * count / auto["seconds"] / roof["matmul_flops_per_s"],
+                "rate": 2 * auto["multiplications"] / auto["seconds"] / roof["matmul_flops_per_s"],
                 "copy": auto["array_bytes"] / roof["copy_bytes_per_s"] / auto["seconds"],
                 "seconds": auto["seconds"],
                 "compile": (auto["lower_s"] + auto["compile_s"]) / (direct["lower_s"] + direct["compile_s"]),
@@ -79,8 +78,8 @@ def reason(line: Line) -> str:
     if line["seconds"] < SHORT:
         return f"shorter than {1e3 * SHORT} ms: starting the threads shows"
     if line["copy"] > 0.5:
-        return "its arrays alone take half the time to copy"
-    return "XLA's own convolution" if line["chose"] in ("direct", "overhang") else "a product of its sizes"
+        return "copying its arrays alone takes half of its time"
+    return "XLA's own convolution" if line["chose"] in ("direct", "overhang") else "neither short nor bound by memory"
 
 
 def rates(lines: list[Line]) -> None:
@@ -116,21 +115,6 @@ def row(name: str, lines: list[Line]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def main() -> None:
-    """Print the tables of all runs below this file's folder, or of those named: each machine's, each batch by itself."""
-    folders = [Path(word) for word in sys.argv[1:]] or sorted(path.parent for path in HERE.rglob("*-[18]/results.jsonl"))
-    tables_of: dict[tuple[str, str], list[Path]] = defaultdict(list)
-    for folder in folders:
-        processor = json.loads((folder / record.ENVIRONMENT).read_text())["processor"]
-        tables_of[processor, folder.name.rpartition("-")[2]].append(folder)
-    for (processor, batch), own in sorted(tables_of.items()):
-        print(f"# Batch {batch}, {processor}\n")
-        tables([line for folder in own for line in pairs(folder)])
-    if not sys.argv[1:]:
-        networks(HERE / "vmap")
-        steps()
-
-
 def networks(folder: Path) -> None:
     """Print what many networks' gradients gain, and would at a large product's rate, or by copying their arrays."""
     roof = json.loads((folder / record.ENVIRONMENT).read_text())["roofline"]
@@ -140,10 +124,11 @@ def networks(folder: Path) -> None:
         if formulation == "auto":
             auto, direct = (found[transform, layer, name] for name in ("auto", "direct"))
             problem = parse_problem(auto["problem"].split("/")[1])
-            cost, inputs = direct_cost(problem), NETWORKS if transform == "ensemble" else 1  # vmapped kernels share one
+            cost = direct_cost(problem)
+            inputs = NETWORKS if transform == "ensemble" else 1  # vmapped kernels share one
             entries = inputs * cost.input_elements + NETWORKS * (cost.kernel_elements + cost.output_elements)
-            operations = 2 * NETWORKS * auto["multiplications"]  # forward, and as many by the kernel
-            product = 2 * operations / roof["matmul_flops_per_s"]
+            multiplications = 2 * NETWORKS * auto["multiplications"]  # forward, and as many by the kernel
+            product = 2 * multiplications / roof["matmul_flops_per_s"]
             copy = 2 * entries * problem.itemsize / roof["copy_bytes_per_s"]
             times = (1 / auto["ratio"]["median"], direct["seconds"] / product, direct["seconds"] / copy)
             print(f"| {transform} | {layer} | " + " | ".join(f"{value:.1f}" for value in times) + " |")
@@ -192,6 +177,23 @@ def tables(lines: list[Line]) -> None:
                     f"  {line['network']} {line['layer']} {line['kind']} {line['ratio']['median']:.2f} {line['chose']}"
                 )
     print()
+
+
+def main() -> None:
+    """Print the tables of all runs in this folder, or of those named: each machine's, each batch by itself."""
+    folders = [Path(word) for word in sys.argv[1:]] or sorted(
+        path.parent for path in HERE.rglob("*-[18]/results.jsonl")
+    )
+    tables_of: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    for folder in folders:
+        processor = json.loads((folder / record.ENVIRONMENT).read_text())["processor"]
+        tables_of[processor, folder.name.rpartition("-")[2]].append(folder)
+    for (processor, batch), own in sorted(tables_of.items()):
+        print(f"# Batch {batch}, {processor}\n")
+        tables([line for folder in own for line in pairs(folder)])
+    if not sys.argv[1:]:
+        networks(HERE / "vmap")
+        steps()
 
 
 if __name__ == "__main__":

@@ -14,9 +14,11 @@ from matplotlib.figure import Figure
 from jconv._arguments import Pads
 from jconv.draw._picture import Picture, Theme
 from jconv.draw._stage import LETTER, LINE, MARGIN, TALLEST, WIDTH, Stage, number, sizes
+from jconv.errors import UnsupportedError
 from jconv.geometry import Geometry
 
 LARGEST = 0.42  # inches of a cell, at most
+MOST_CELLS = 40  # along a side: more are no picture
 EQUATION = 84  # letters that a line has room for
 MOST_LISTED = 64  # outputs whose numbers the words tell
 
@@ -152,7 +154,7 @@ def legend(stage: Stage, panels: Sequence[Panel], top: float, taps: bool = True)
     x, side = 0.0, 0.16 / stage.unit
     seen = {str(kind) for panel in panels for kind in np.unique(panel.kinds)}
     names = {kind: words for kind, words in names.items() if kind in seen}
-    names["window"] = "window, with the kernel's tap" if taps and stage.writes_small else "window"
+    names["window"] = "window, with what it multiplies by" if taps and stage.writes_small else "window"
     for kind, words in names.items():
         look = stage.looks[kind]
         stage.swatch(x, top + 0.1, side, look)
@@ -180,7 +182,7 @@ def panel(
         kernel_title: The kernel's.
         output_title: The output's.
         pads: The padding, (low, high) for each axis; by default what windows reach of it.
-        border: The padded input where the border is not of zeros, `[*(low + L + high)]`.
+        border: The input with what a mode copies beyond its border, uncropped, where that is not zeros.
 
     Returns:
         The panel.
@@ -198,7 +200,7 @@ def panel(
     values = np.zeros(kinds.shape)
     values[np.ix_(*(axis.entries for axis in axes))] = x
     if border is not None:  # it holds what the mode copies
-        places = [axis.places + low for axis, low in zip(axes, geometry.low, strict=True)]
+        places = [axis.places + max(low, 0) for axis, low in zip(axes, geometry.low, strict=True)]
         within = [(place >= 0) & (place < n) for place, n in zip(places, border.shape, strict=True)]
         values[np.ix_(*within)] = border[np.ix_(*(place[i] for place, i in zip(places, within, strict=True)))]
     first = axes[0].first, axes[1].first
@@ -226,6 +228,10 @@ def _axis(geometry: Geometry, axis: int, high: int) -> _Axis:
     low, e, size = geometry.low[axis], geometry.input_dilation[axis], geometry.input_size[axis]
     least = min(0, -low)
     last = max(e * (size - 1) + max(high, 0), geometry.padded_size[axis] - 1 - low)
+    if last - least >= MOST_CELLS:
+        raise UnsupportedError(
+            f"draw: sizes must be at most {MOST_CELLS} to be seen; got {last - least + 1} with padding. Take less."
+        )
     places = np.arange(least, last + 1)
     inside = (places >= 0) & (places <= e * (size - 1))
     read = np.zeros(len(places), bool)

@@ -7,13 +7,11 @@ import numpy as np
 from jconv._arguments import Ints, Padding, Pads, one_int, per_axis, resolve_padding
 from jconv._modes import PADDING_MODES, check_padding_mode
 from jconv.draw._operands import integers, space_axes
-from jconv.draw._panels import panel, panels_picture
+from jconv.draw._panels import MOST_CELLS, panel, panels_picture
 from jconv.draw._picture import Picture
 from jconv.draw._stage import sizes
 from jconv.errors import GeometryError, UnsupportedError
 from jconv.geometry import Geometry, conv_geometry, conv_transpose_geometry
-
-MOST_CELLS = 40  # along a side: more are no picture
 
 
 def arithmetic(
@@ -62,7 +60,7 @@ def arithmetic(
     groups = one_int("draw", "groups", groups)
     if groups > 4:
         raise UnsupportedError(f"draw: groups must be at most 4 to be seen; got groups={groups}. Take 2.")
-    size, taps = (per_axis("draw", *pair, count) for pair in (("input_size", input_size), ("window", window)))
+    size, taps = per_axis("draw", "input_size", input_size, count), per_axis("draw", "window", window, count)
     shapes = (*size, groups), (*taps, 1, groups)
     x, kernel = integers(shapes[0], 1, 4, 1), integers(shapes[1], -1, 2, 2)
     if not transposed and any(per_axis("draw", "output_padding", output_padding, count, least=0)):
@@ -82,7 +80,7 @@ def arithmetic(
         )  # fmt: skip
         geometry, kernel = forward.input_gradient(), np.flip(kernel, tuple(range(count)))
         check_seen(geometry)
-        padded, border = x, None
+        padded, drawn = x, None  # its padding crops the output: none is drawn
         text = _transposed_text(geometry, forward, pads)
     else:
         arguments = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
@@ -90,14 +88,14 @@ def arithmetic(
         check_seen(geometry)
         pads = resolve_padding("draw", padding, size, geometry.extent, geometry.stride)
         check_padding_mode("draw", padding_mode, size, pads)
-        padded, border = _padded(x, pads, padding_mode), pads
+        padded, drawn = _padded(x, pads, padding_mode), pads
         text = _text(geometry, pads, padding_mode)
     panels = [
         panel(
             x[..., g], kernel[..., 0, g], replace(geometry, groups=1),
             f"group {g + 1}: input" if groups > 1 else "input",
             "kernel, flipped" if transposed else "kernel",
-            pads=border, border=None if padding_mode == "zeros" else padded[..., g],
+            pads=drawn, border=None if padding_mode == "zeros" else padded[..., g],
         )
         for g in range(groups)
     ]  # fmt: skip
@@ -116,16 +114,14 @@ def check_seen(geometry: Geometry) -> None:
 
 
 def _padded(x: np.ndarray, pads: Pads, mode: str) -> np.ndarray:
-    """Pad `[*space, groups]` as `conv` does; negative padding crops."""
+    """Pad `[*space, groups]` as `conv` does before it crops."""
     grow = [(max(low, 0), max(high, 0)) for low, high in pads]
-    padded = np.pad(x, [*grow, (0, 0)], mode=PADDING_MODES[mode])  # pyright: ignore[reportCallIssue, reportArgumentType]
-    crop = (slice(max(-low, 0), size - max(-high, 0)) for (low, high), size in zip(pads, padded.shape, strict=False))
-    return padded[tuple(crop)]
+    return np.pad(x, [*grow, (0, 0)], mode=PADDING_MODES[mode])  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def _text(geometry: Geometry, pads: Pads, mode: str) -> str:
     words = [f"A window of {sizes(geometry.window)} moves in steps of {each(geometry.stride)} over an input of "]
-    words.append(f"{sizes(geometry.input_size)} {_padding(pads, mode)}")
+    words.append(f"{sizes(geometry.input_size)} {padding_words(pads, mode)}")
     if max(geometry.dilation) > 1:
         words.append(f", its taps {each(geometry.dilation)} apart")
     if geometry.groups > 1:
@@ -137,15 +133,15 @@ def _transposed_text(geometry: Geometry, forward: Geometry, pads: Pads) -> str:
     words = [f"A transposed convolution: a flipped window of {sizes(geometry.window)} moves over an input of "]
     words.append(sizes(geometry.input_size))
     if max(forward.stride) > 1:
-        zeros = each(tuple(s - 1 for s in forward.stride))
-        words.append(f" with {zeros} zero{'' if zeros == '1' else 's'} between its entries, for stride ")
+        words.append(f"{zeros_between(forward.stride, ' between its entries')}, for stride ")
         words.append(each(forward.stride))
     if any(low or high for low, high in pads):
         words.append(f"; padding {', '.join(f'{low} and {high}' for low, high in pads)} crops the output")
     return f"{''.join(words)}: the output is {sizes(geometry.output_size)}."
 
 
-def _padding(pads: Pads, mode: str) -> str:
+def padding_words(pads: Pads, mode: str = "zeros") -> str:
+    """Say how an input is padded: with 1 of padding on each side."""
     kind = {"zeros": "padding", "circular": "circular padding", "reflect": "reflected padding", "edge": "edge padding"}
     flat = {pad for pair in pads for pad in pair}
     if flat == {0}:
@@ -153,6 +149,17 @@ def _padding(pads: Pads, mode: str) -> str:
     if len(flat) == 1:
         return f"with {flat.pop()} of {kind[mode]} on each side"
     return f"with {kind[mode]} of " + ", ".join(f"{low} and {high}" for low, high in pads)
+
+
+def zeros_between(stride: tuple[int, ...], where: str) -> str:
+    """Say how many zeros a transposed convolution inserts; nothing where there are none.
+
+    Example:
+        >>> zeros_between((2, 2), " in between"), zeros_between((1,), " in between")
+        (' with 1 zero in between', '')
+    """
+    zeros = each(tuple(s - 1 for s in stride))
+    return f" with {zeros} zero{'' if zeros == '1' else 's'}{where}" if max(stride) > 1 else ""
 
 
 def each(values: tuple[int, ...]) -> str:

@@ -67,8 +67,8 @@ def flip(samples: int = 6) -> Picture:
 
     text = (
         "A box f and a falling ramp g: the ramp is flipped, slides past the box, and the area of their product is the "
-        f"convolution; beside it the same with {samples} samples, where sums take the place of the integral. Sums: "
-        f"{', '.join(f'{value:.2f}' for value in sums)}."
+        f"convolution; beside it, at n = t − 1, where as much of both overlaps, the same with {samples} samples: sums "
+        f"take the place of the integral. Sums: {', '.join(f'{value:.2f}' for value in sums)}."
     )
     return Picture(draw, text, (WIDTH, 4.0), 2 * samples, still=samples // 2 + 1)
 

@@ -11,7 +11,7 @@ from jconv.draw._operands import integers
 from jconv.draw._panels import panel, panels_picture
 from jconv.draw._picture import Picture
 from jconv.draw._stage import sizes
-from jconv.draw.arithmetic import check_seen, each
+from jconv.draw.arithmetic import check_seen, each, zeros_between
 from jconv.geometry import conv_geometry
 
 
@@ -38,7 +38,7 @@ def gradients(
         >>> gradients(5, 3, stride=2).text.split(".")[1]
         ' The gradient by the kernel: the input by a window of 2×2, the gradient of the outputs, its taps 2 apart'
     """
-    size, taps = (per_axis("draw", *pair, 2) for pair in (("input_size", input_size), ("window", window)))
+    size, taps = per_axis("draw", "input_size", input_size, 2), per_axis("draw", "window", window, 2)
     arguments = {"stride": stride, "padding": padding, "dilation": dilation}
     geometry = conv_geometry((*size, 1), (*taps, 1, 1), caller="draw", **arguments)
     check_seen(geometry)
@@ -51,7 +51,7 @@ def gradients(
         panel(ct, np.flip(kernel), geometry.input_gradient(), "by the input: ȳ", "kernel, flipped", "x̄"),
     ]
     apart = ", its taps " + each(geometry.stride) + " apart" if max(geometry.stride) > 1 else ""
-    zeros = f" with {each(tuple(s - 1 for s in geometry.stride))} zeros in between" if max(geometry.stride) > 1 else ""
+    zeros = zeros_between(geometry.stride, " in between")
     text = (
         f"A convolution of {sizes(size)} by {sizes(taps)} and its gradients. The gradient by the kernel: the input by "
         f"a window of {sizes(geometry.output_size)}, the gradient of the outputs{apart}. The gradient by the input: "

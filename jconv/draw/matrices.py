@@ -63,12 +63,13 @@ def matrix(
     if kind not in KINDS:
         raise UnsupportedError(f"draw: kind must be one of {', '.join(KINDS)}; got {kind!r}.{suggestion(kind, KINDS)}")
     count = space_axes(axes, 1, input_size, window, stride, padding, dilation)
-    size, taps = (per_axis("draw", *pair, count) for pair in (("input_size", input_size), ("window", window)))
+    size, taps = per_axis("draw", "input_size", input_size, count), per_axis("draw", "window", window, count)
     around = kind == "circulant"
     if around and max(per_axis("draw", "stride", stride, count)) > 1:
         raise UnsupportedError(f"draw: a circulant matrix must have stride 1; got stride={stride}. Leave it out.")
-    place = ("SAME" if around else "VALID") if padding is None else padding
-    arguments = {"stride": stride, "padding": "SAME" if around else place, "dilation": dilation}
+    if padding is None:
+        padding = "SAME" if around else "VALID"
+    arguments = {"stride": stride, "padding": "SAME" if around else padding, "dilation": dilation}
     geometry = conv_geometry((*size, 1), (*taps, 1, 1), caller="draw", **arguments)
     outputs = geometry.output_size
     if max(math.prod(outputs), math.prod(size)) > MOST:
@@ -83,7 +84,7 @@ def matrix(
         )
     kernel = jnp.arange(1.0, math.prod(taps) + 1).reshape(*taps, 1, 1)
     if around:
-        cells = circulant_matrix(kernel, size, padding=place, dilation=dilation)
+        cells = circulant_matrix(kernel, size, padding=padding, dilation=dilation)
     else:
         cells = toeplitz_matrix(kernel, size, **arguments)
     cells = np.asarray(cells).astype(int)
@@ -95,9 +96,9 @@ def matrix(
     )
     if cells.size <= 100 and kernel.size <= 9:
         text += f" Rows: {'; '.join(''.join(map(str, row)) for row in cells)}."
-    shown = [(cells, "y = C x", "y", "x")]
+    shown = [(cells, outputs, size, "y = C x", "y", "x")]
     if transposed:
-        shown.append((cells.T, "x̄ = Cᵀ ȳ", "x̄", "ȳ"))
+        shown.append((cells.T, size, outputs, "x̄ = Cᵀ ȳ", "x̄", "ȳ"))
         text += " Beside it its transpose, the matrix of the transposed convolution."
     width = sum(one[0].shape[1] for one in shown) + 4 * len(shown) - 2
     tall = max(one[0].shape[0] for one in shown) + 1
@@ -111,8 +112,7 @@ def matrix(
         colours = tap_colours(key, theme)
         _key(stage, key, colours, f"{name} matrix: a colour{' and a number' if _written(cells, unit) else ''} a tap")
         left = 0.0
-        for values, equation, out, into in shown:
-            rows, columns = (outputs, size) if values is cells else (size, outputs)
+        for values, rows, columns, equation, out, into in shown:
             blocks = (rows[1], columns[1]) if count == 2 else ()
             _matrix(stage, values, colours, left, head, equation, out, into, blocks, kind)
             left += values.shape[1] + 4
@@ -149,7 +149,7 @@ def _matrix(
     cells: np.ndarray,
     colours: list[tuple[float, float, float]],
     left: float,
-    top: float,
+    x_top: float,
     equation: str,
     out: str,
     into: str,
@@ -163,7 +163,7 @@ def _matrix(
     for (row, column), tap in np.ndenumerate(cells):
         if tap:
             image[row, column] = colours[tap - 1]
-    start, x_top, top = left + 2, top, top + 1 + GAP / stage.unit
+    start, top = left + 2, x_top + 1 + GAP / stage.unit
     stage.axes.imshow(
         image, extent=(start, start + columns, top + rows, top), aspect="equal", interpolation="nearest", zorder=0,
         gid=equation,

@@ -16,6 +16,7 @@ from jconv.draw._operands import integers
 from jconv.draw._panels import draw_canvas, legend, panel
 from jconv.draw._picture import Picture, Theme
 from jconv.draw._stage import MARGIN, TALLEST, WIDTH, Stage, sizes
+from jconv.draw.arithmetic import padding_words
 from jconv.errors import UnsupportedError
 from jconv.geometry import conv_geometry
 
@@ -50,7 +51,7 @@ def products(
         >>> products(4, 3).frames
         4
     """
-    size, taps = (per_axis("draw", *pair, 2) for pair in (("input_size", input_size), ("window", window)))
+    size, taps = per_axis("draw", "input_size", input_size, 2), per_axis("draw", "window", window, 2)
     out = one_int("draw", "out_channels", out_channels)
     shapes, arguments = ((*size, 1), (*taps, 1, out)), {"stride": stride, "padding": padding}
     geometry = conv_geometry(*shapes, caller="draw", **arguments)
@@ -68,8 +69,9 @@ def products(
     rows = windows.reshape(-1, math.prod(taps))
     y = np.asarray(conv(jnp.asarray(x), jnp.asarray(kernel), **arguments)).reshape(-1, out)
     canvas = panel(x[..., 0], kernel[..., 0, 0], geometry, "input", "kernel", pads=pads)
+    explained = bool((canvas.kinds != "input").any())
     across, down = canvas.kinds.shape[1], max(*rows.shape, canvas.kinds.shape[0])
-    total = across + 1.5 + rows.shape[1] + 1.5 + out + 1.5 + out
+    total = across + 1.5 + rows.shape[1] + 1.5 + out + 1.5 + max(out, 2)
     unit = min(0.34, (WIDTH - 2 * MARGIN) / total, TALLEST / down)
 
     def draw(figure: Figure, theme: Theme, frame: int) -> None:
@@ -91,13 +93,12 @@ def products(
         stage.words(left, 0.5 * line, "output")
         stage.grid(left, line, y, "output", "output", (frame + 1) * out)
         stage.frame(left, line + frame, out, 1, "now")
-        if padded != size:
+        if explained:
             legend(stage, [canvas], line + down + 0.4 * line, taps=False)
 
-    height = unit * down + (0.3 if padded == size else 0.6) + 2 * MARGIN
-    border = f", padded to {sizes(padded)}," if padded != size else ""
+    height = unit * down + (0.6 if explained else 0.3) + 2 * MARGIN
     text = (
-        f"The {rows.shape[0]} windows of {sizes(taps)} of an input of {sizes(size)}{border} are the rows of a matrix; "
-        f"its one product with the kernel's, of {rows.shape[1]} rows and {out} columns, is the output."
+        f"The {rows.shape[0]} windows of {sizes(taps)} of an input of {sizes(size)} {padding_words(pads)} are the rows "
+        f"of a matrix; its one product with the kernel's, of {sizes((rows.shape[1], out))}, is the output."
     )
     return Picture(draw, text, (WIDTH, height), rows.shape[0], still=rows.shape[0] // 2)

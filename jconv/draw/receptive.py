@@ -129,11 +129,14 @@ def coverage(layers: Layers = DILATED) -> Picture:
         stage.frame(gap, 1.2 * line + gap, sizes[frame], sizes[frame], "window")
         stage.frame(widest // 2, 1.2 * line + widest // 2, 1, 1, "now")
 
-    dense = all(bool((one > 0).all()) for one in ways)
+    holes = [str(depth + 1) for depth, one in enumerate(ways) if not (one > 0).all()]
+    left_out = (
+        f"inputs between them are left out after layer {' and '.join(holes)}" if holes else "no input is left out"
+    )
     text = (
         f"The inputs that the middle output sees after each of {len(stack)} layers: squares of "
-        f"{', '.join(map(str, sizes))} inputs a side, with the number of ways to each; "
-        f"{'no input is left out' if dense else 'inputs between them are left out'}."
+        f"{', '.join(map(str, sizes))} inputs a side, framed, with the number of ways to each, the middle one in a "
+        f"frame of its own; {left_out}."
     )
     height = unit * widest + 0.3 + 2 * MARGIN
     return Picture(draw, text, (WIDTH, height), len(stack), still=len(stack) - 1)

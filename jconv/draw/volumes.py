@@ -21,7 +21,7 @@ from jconv.draw._stage import MARGIN, WIDTH, sizes
 from jconv.errors import UnsupportedError, suggestion
 
 KINDS = ("dense", "pointwise", "grouped", "depthwise", "separable")
-SHOWN = 4  # filters that are drawn, spread over the groups
+SHOWN = 4  # filters that are drawn, at most: as many of each group, or one of each of the first
 ROW = 1.45  # inches that a layer takes
 HATCHES = ("", "////", "....", "\\\\\\\\")
 THIN = 0.02  # inches: where a channel is thinner, those of a group are one slab, and a thinner slab has no edges
@@ -118,7 +118,7 @@ def _words(row: Row, size: int, counts: tuple[int, int]) -> str:
     x, kernel, y = map(sizes, shapes)
     parameters, multiplications = counts
     return (
-        f"{row.title}: {x} by {row.out_channels} filters of {kernel} gives {y}; {parameters:,} parameters, "
+        f"{row.title}: {x} by {row.out_channels:,} filters of {kernel} gives {y}; {parameters:,} parameters, "
         f"{multiplications:,} multiplications."
     )
 
@@ -139,15 +139,17 @@ def _draw_row(axes: Axes, theme: Theme, row: Row, size: int, top: float, most: i
     _block(axes, theme, 0.0, base, side, slice_, x)
     axes.text(0.4, base + 0.14, sizes((size, size, row.in_channels)), ha="center", va="center", size=8)
     axes.text(1.42, base - 0.3, "∗", ha="center", va="center", size=13)
-    small = max(0.1, side * min(row.window / size, 0.6))
+    small = max(0.06 if row.window == 1 else 0.1, side * min(row.window / size, 0.6))
     place, shown = 1.7, min(SHOWN, row.out_channels)
+    if row.groups < shown:
+        shown -= shown % row.groups  # of each group as many
     step = 0.55
     for number in range(shown):
-        group = number * row.groups // shown
+        group = number if row.groups > shown else number * row.groups // shown
         _block(axes, theme, place + number * step, base - 0.22, small, slice_, [group] * depth)
     if shown < row.out_channels:
-        axes.text(place + shown * step + 0.02, base - 0.3, f"{shown} of {row.out_channels:,}", va="center", size=8)
-    label = f"{row.out_channels} filters of {sizes((row.window, row.window, depth))}"
+        axes.text(place + shown * step + 0.02, base - 0.12, f"{shown} of {row.out_channels:,}", va="center", size=8)
+    label = f"{row.out_channels:,} filters of {sizes((row.window, row.window, depth))}"
     axes.text(place + 0.1, base + 0.14, label, va="center", size=8)
     axes.text(4.62, base - 0.3, "=", ha="center", va="center", size=13)
     _block(axes, theme, 4.73, base, side, slice_, y)

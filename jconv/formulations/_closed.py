@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from jconv._compat import PLATFORMS, Program, apply_primitive, program, to_varying, varying_axes
+from jconv._compat import Program, apply_primitive, program, to_varying, varying_axes
+from jconv.costs import PLATFORMS
 from jconv.formulations._base import accumulator
 from jconv.formulations._xla import xla_conv
 from jconv.geometry import Geometry

@@ -137,7 +137,9 @@ class Layer(_Model):
     @field_validator("groups")
     @classmethod
     def _split(cls, groups: int, info: ValidationInfo) -> int:
-        """Refuse groups that do not split the channels, beside whatever else is wrong."""
+        """Refuse groups that do not split the channels, beside whatever else is wrong; a scaling may set these."""
+        if (info.context or {}).get("axis") == "channels":
+            return groups
         channels = [info.data[key] for key in ("in_channels", "out_channels") if key in info.data]
         if any(count % groups for count in channels):
             words = " and ".join(map(str, channels))

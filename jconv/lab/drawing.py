@@ -128,7 +128,7 @@ FIGURES: Mapping[str, Entry] = MappingProxyType(
         "volumes": Entry(
             "layers as blocks: dense, pointwise, grouped, depthwise, separable",
             {
-                "kinds": "which of them",
+                "kinds": "which of them, with commas between",
                 "size": "the image's side",
                 "window": "taps along each axis",
                 "in_channels": "input channels",
@@ -312,6 +312,8 @@ def _flag(name: str) -> str:
 def _value(name: str, text: str) -> Any:
     if re.fullmatch(r"\d+(x\d+)+", text):
         return [int(part) for part in text.split("x")]
+    if name == "kinds" and not text.startswith("["):
+        return text.split(",")
     if re.fullmatch(r"[-\d\s,()\[\]]+", text):  # as Python writes it, and an error's remedy
         text = text.replace("(", "[").replace(")", "]")
     try:

@@ -108,8 +108,13 @@ def validate(document: Document, folder: Path = Path()) -> Loaded:
         kind = near[0]  # most likely meant: what else is wrong is told at once
         document = document._replace(data=document.data | {"kind": kind})
     if "extends" in document.data:  # a file's own was followed already
-        raise error([Fault(document.keys["extends",], ("extends",), "must stand in a config's file", "write it there")])
-    for variant in sweep.variants(document):
+        faults.append(Fault(document.keys["extends",], ("extends",), "must stand in a config's file", "write it there"))
+        raise error(faults)
+    try:
+        variants = list(sweep.variants(document))
+    except ConfigError as wrong:
+        raise ConfigError("\n".join([*([str(error(faults))] if faults else []), str(wrong)])) from None
+    for variant in variants:
         settings, wrong = _checked(KINDS[kind], variant.document)
         faults += wrong
         if settings is not None:
@@ -121,7 +126,7 @@ def validate(document: Document, folder: Path = Path()) -> Loaded:
 
 def _checked(model: type[Experiment], document: Document) -> tuple[Experiment | None, list[Fault]]:
     try:
-        settings = model.model_validate(document.data)
+        settings = model.model_validate(document.data, context=document.data)
     except pydantic.ValidationError as wrong:
         return None, _faults(wrong, document, model)
     faults = []
@@ -237,12 +242,13 @@ def _remedy(got: Any, words: Sequence[str], entries: Sequence[Any]) -> str:
     """Return what to write in place of a wrong value, where that can be guessed."""
     if not isinstance(got, str):
         return ""
-    if any(entry["type"] == "string_pattern_mismatch" for entry in entries):
+    kinds = {entry["type"] for entry in entries}
+    if "string_pattern_mismatch" in kinds:
         return "letters, digits, '.', '_' and '-' only, a letter or digit first"
     near = next((f"Did you mean {word!r}?" for word in words if word.lower() == got.lower()), "")
     # A list's own error knows none of its words: one formulation alone is the usual slip.
-    wants_list = all(entry["type"] in ("list_type", "literal_error") for entry in entries)
-    lone = f"Is it a list? Write [{got}]" if wants_list and any(e["type"] == "list_type" for e in entries) else ""
+    wants_list = "list_type" in kinds and kinds <= {"list_type", "literal_error"}
+    lone = f"Is it a list? Write [{got}]" if wants_list else ""
     return near or suggestion(got, words).strip() or lone
 
 

@@ -1,15 +1,27 @@
 """The commands that look at a convolution: `jconv explain` in words and numbers, `jconv draw` in pictures."""
 
 import re
+import typing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from jconv.costs import EXAMPLE, KEY
-from jconv.errors import ConfigError
+from jconv.costs import EXAMPLE, KEY, PLATFORMS
+from jconv.errors import ConfigError, suggestion
+from jconv.lab.config import Transform
 
-PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+TRANSFORMS = typing.get_args(Transform)
+COPIED = "The border is explained as zeros: this mode pads the input before."
+NOTES = {
+    "zeros": "",
+    "edge": COPIED,
+    "circular": COPIED,
+    "reflect": COPIED,
+    "flipped": "The kernel is flipped before.",
+    "transposed": "Of a transposed layer this is the convolution that it is, zeros between the inputs written in.",
+}
+"""What stands after the dtype of a case string, and what explaining it leaves out."""
 ANY_OPTION = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """A figure's own options are not the command's: they are read by `drawing.parse`."""
 
@@ -41,12 +53,29 @@ def explain(
     # A layer's name may look like the beginning of what is computed, so the last part that does is taken.
     words = problem.split("/")
     place = max((i for i, word in enumerate(words) if re.match(r"n\d+_i\d", word)), default=None)
-    part, transform = (problem, "forward") if place is None else (words[place], (*words[place + 1 :], "forward")[0])
+    part, transform = problem, "forward"
+    if place is not None:
+        part, *rest = words[place:]
+        transform = rest[0] if rest else "forward"
+    if transform not in TRANSFORMS:
+        raise ConfigError(
+            f"explain: the transform must be one of {', '.join(TRANSFORMS)}; got {transform!r}."
+            f"{suggestion(transform, TRANSFORMS)}"
+        )
     if dark and out is None:
         raise ConfigError("explain: --dark must have a picture to be dark; got no --out. Add --out a.svg.")
     explained = explain_problem(parse_problem(part, platform=platform))
+    words = part.removeprefix(str(explained.problem)).split("_")[1:]
+    for word in words:
+        if word not in NOTES:
+            raise ConfigError(
+                f"explain: what follows the dtype must be among {', '.join(NOTES)}; got {word!r}."
+                f"{suggestion(word, NOTES)}"
+            )
     _check_file(out)
     typer.echo(str(explained))
+    for note in filter(None, map(NOTES.get, words)):
+        typer.echo(note)
     if transform != "forward":
         typer.echo(f"Of {transform} this is the forward convolution: auto chooses for each of the others by itself.")
     if out is not None:

@@ -80,8 +80,9 @@ def share_of_tolerance(line: Record) -> float | None:
     if "error" not in line:
         return None
     error, tolerance = line["error"], line["tolerance"]
-    # null stands for what was not finite; a zero tolerance allows zero only.
-    return float("inf") if error is None else error / tolerance if tolerance else float("inf") if error else 0.0
+    if error is None or (error and not tolerance):  # null: not finite; a zero tolerance allows zero only
+        return math.inf
+    return error / tolerance if tolerance else 0.0
 
 
 def fastest(mine: Sequence[Record]) -> Record | None:
@@ -93,11 +94,15 @@ def fastest(mine: Sequence[Record]) -> Record | None:
     timed = [
         line for line in mine if "seconds" in line and line["status"] not in BAD and line["formulation"] not in PEERS
     ]
-    return min(timed, key=_handicapped, default=None)
+    paired = [line for line in timed if line.get("ratio")]
+    if paired:  # in pairs of the same rounds: they are less disturbed than medians of all
+        timed = [*(line for line in timed if line["formulation"] == REFERENCE), *paired]
+    return min(timed, key=lambda line: _time(line, bool(paired)), default=None)
 
 
-def _handicapped(line: Record) -> float:
-    return line["seconds"] * (1 + _timing.FLOOR if line["formulation"] == "auto" else 1)
+def _time(line: Record, relative: bool) -> float:
+    time = line["seconds"] if not relative else line["ratio"]["median"] if line.get("ratio") else 1.0
+    return time * (1 + _timing.FLOOR if line["formulation"] == "auto" else 1)
 
 
 def verdict(records: Sequence[Record], floor: float = _timing.FLOOR) -> list[str]:
@@ -133,7 +138,7 @@ def _agreement(records: Sequence[Record]) -> str:
     bad = {status: counts[status] for status in BAD if counts[status]}
     compared = [share for line in records if (share := share_of_tolerance(line)) is not None]
     if bad:
-        words = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in bad.items())
+        words = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in bad.items())
         return f"{sum(bad.values())} of {len(records)} cases are wrong: {words}."
     if compared:
         judges = Counter(line.get("checked_against") for line in records if "error" in line)
@@ -306,8 +311,8 @@ def even(line: Record) -> bool:
     if match is None:
         return True
     axes = [list(map(int, part.split("x"))) for part in match.groups()]
-    count = max(map(len, axes))
-    windows, strides, dilations = (part * count if len(part) == 1 else part for part in axes)
+    dimensions = max(map(len, axes))
+    windows, strides, dilations = (part * dimensions if len(part) == 1 else part for part in axes)
     return all(k % s == 0 and math.gcd(s, d) == 1 for k, s, d in zip(windows, strides, dilations, strict=True))
 
 

@@ -95,7 +95,7 @@ class Progress:
     def _tell(self, case: str) -> None:
         if self._interrupted:
             raise KeyboardInterrupt
-        problem, formulation = case.rpartition("/")[0], case.rpartition("/")[2]
+        problem, _, formulation = case.rpartition("/")
         short = f"{case.split('/')[0]} · {problem.rpartition('/')[2]}"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._begun, description=f"{short} · {formulation}")
@@ -134,7 +134,9 @@ def reasons(records: Sequence[Record], status: str = "unsupported") -> list[list
 def _refusals(records: Sequence[Record]) -> Iterator[str]:
     groups = reasons(records)
     for mine in groups[: summary.NAMED]:
-        yield f"  {mine[0]['formulation']}, {summary.count(len(mine), 'case')}: {mine[0]['reason']}"
+        layers = summary.some(list(dict.fromkeys(line["layer"] for line in mine)))
+        alike = " (The others: the same with other numbers.)" if len({line["reason"] for line in mine}) > 1 else ""
+        yield f"  {mine[0]['formulation']}, {summary.count(len(mine), 'case')} ({layers}): {mine[0]['reason']}{alike}"
     if len(groups) > summary.NAMED:
         yield f"  and {summary.count(len(groups) - summary.NAMED, 'reason')} more, in the report"
 

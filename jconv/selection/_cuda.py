@@ -13,6 +13,7 @@ LARGE = 169  # taps, and positions, above which spectra pay: 13×13 does not, 27
 WIDE_STEPS = 16  # between the taps of a series, from which cuDNN is slow
 WIDE_GRADIENT_STEPS = 4  # the same, of its kernel's gradient
 FEW_CHANNELS = 4  # of pictures, at most
+SHORT_WINDOW = 25  # taps of a depthwise kernel, at most
 FEW_TAPS = 25  # of a kernel whose gradient is a product of patches, at most
 
 
@@ -26,7 +27,7 @@ def on_cuda(problem: Problem) -> tuple[str, str] | None:
         return "fft", "a depthwise kernel of many taps, or its gradient: spectra do not grow with them"
     if g.groups > 1:
         depthwise = g.groups == problem.in_channels == problem.out_channels
-        return _depthwise(problem) if depthwise and problem.taps <= 25 else None
+        return _depthwise(problem) if depthwise and problem.taps <= SHORT_WINDOW else None
     if 1 in (problem.taps, problem.positions) and steps == 1 and not holes:
         return "patches", "pointwise: a matrix product, whose kernel needs no other layout"
     gradient = problem.taps > problem.positions

@@ -16,8 +16,8 @@ from typing import IO, Any, NamedTuple
 
 import jax
 
-from jconv._compat import PLATFORMS, device_name
-from jconv.costs import Problem, parse_problem
+from jconv._compat import device_name
+from jconv.costs import PLATFORMS, Problem, parse_problem
 from jconv.formulations import FORMULATIONS
 
 try:

@@ -71,7 +71,7 @@ def part(name: str, problem: Problem) -> Problem:
         return own.intermediate_bytes + copied * problem.itemsize
 
     fit = (some for some in rows if with_copies(some) <= MOST_BYTES and by_image(some) <= WHOLE)
-    return next(fit, [image, *rows][-1])
+    return next(fit, rows[-1] if rows else image)
 
 
 def _rows(image: Problem, count: int) -> Problem:

@@ -53,7 +53,7 @@ def onednn_rule(problem: Problem) -> str | None:
 
 def _dense_pays(problem: Problem) -> bool:
     """Whether one group of enough work pays: no zeros between the inputs, and no matrix product already."""
-    g, depth, width = problem.geometry, problem.in_channels, problem.out_channels
+    g, depth, width = problem.geometry, problem.depth, problem.width
     if max(g.input_dilation) > 1:
         return False
     strided = max(g.dilation) > 1  # as a gradient is where the layer has strides

@@ -11,6 +11,7 @@ import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
+from jconv._modes import PADDING_MODES
 from jconv.costs import Problem
 from jconv.errors import GeometryError, suggestion
 from jconv.geometry import PADDING_WORDS, conv_geometry, conv_transpose_geometry
@@ -18,7 +19,6 @@ from jconv.geometry import PADDING_WORDS, conv_geometry, conv_transpose_geometry
 LARGEST = 10**12
 MOST_AXES = 8
 LONGEST_NAME = 60
-PADDING_MODES = ("zeros", "circular", "reflect", "edge")
 DEFAULTS: Mapping[str, Any] = {
     "stride": 1,
     "padding": "SAME",
@@ -115,6 +115,8 @@ def _per_axis(data: dict[str, Any]) -> dict[str, Any]:
     """Write size and window out, one int per space axis."""
     lists = [value for key in ("size", "window") if isinstance(value := data.get(key), list)]
     axes = len(lists[0]) if lists else 2
+    if not 0 < axes <= MOST_AXES:
+        return data
     return {
         key: [value] * axes if key in ("size", "window") and _is_int(value, 1) else value for key, value in data.items()
     }
@@ -136,14 +138,14 @@ def convolution(layer: Layer) -> Problem:
     """
     ins, outs, groups, batch = layer["in_channels"], layer["out_channels"], layer["groups"], layer.get("batch", 1)
     transposed = layer["transposed"]
-    over, kept = (outs, ins) if transposed else (ins, outs)
+    summed, made = (outs, ins) if transposed else (ins, outs)  # channels of the convolution's input and output
     caller = "conv_transpose" if transposed else "conv"
-    if over % groups or kept % groups:
+    if summed % groups or made % groups:
         raise GeometryError(
             f"{caller}: groups must split the channels evenly; got groups={groups}, in_channels={ins}, "
             f"out_channels={outs}. Take a divisor of both."
         )
-    x_shape, kernel_shape = (*layer["size"], ins), (*layer["window"], over // groups, kept)
+    x_shape, kernel_shape = (*layer["size"], ins), (*layer["window"], summed // groups, made)
     arguments: dict[str, Any] = {key: layer[key] for key in ("stride", "padding", "dilation", "groups")}
     if transposed:
         more = layer["output_padding"]
@@ -152,7 +154,7 @@ def convolution(layer: Layer) -> Problem:
         geometry = conv_geometry(x_shape, kernel_shape, caller=caller, **arguments)
     if min(geometry.input_size) < 1 or min(geometry.output_size) < 1:
         raise GeometryError(f"{caller}: size must leave an output; got size={layer['size']}. Take a larger one.")
-    return Problem(geometry, batch, over, kept)
+    return Problem(geometry, batch, summed, made)
 
 
 def output_size(layer: Layer) -> tuple[int, ...]:
