@@ -38,6 +38,13 @@ def test_a_step_alone_says_that_there_are_more(tmp_path):
     assert result.stdout.splitlines()[1] == "It shows step 0 of 0 … 2: --frame shows another, a .gif all of them."
 
 
+def test_explain_takes_padding_that_no_window_reads(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["explain", "a/n1_i8x8c2_k3x3o2_s2x2_p1:1x1:1_d1x1_g1_float32_zeros/forward/fft"])
+    said, wrong = capsys.readouterr()
+    assert wrong == "" and "n1_i8x8c2_k3x3o2_s2x2_p1:0x1:0_d1x1_g1_float32" in said
+
+
 def test_explain_says_what_it_leaves_out(tmp_path):
     for word, note in (("circular", "The border is explained as zeros"), ("transposed", "Of a transposed layer")):
         result = commands.jconv("explain", f"{CASE}_{word}", cwd=tmp_path)

@@ -65,7 +65,8 @@ def explain(
     if dark and out is None:
         raise ConfigError("explain: --dark must have a picture to be dark; got no --out. Add --out a.svg.")
     explained = explain_problem(parse_problem(part, platform=platform))
-    words = part.removeprefix(str(explained.problem)).split("_")[1:]
+    words = part.split("_")
+    words = words[words.index(explained.problem.dtype) + 1 :]
     for word in words:
         if word not in NOTES:
             raise ConfigError(
