@@ -148,11 +148,11 @@ def test_vmap(name, problem):
 
     def wanted():
         pairs = zip(xs[:2], kernels, strict=True)
-        return (
-            jnp.stack([g(x, kernel) for x in xs]),
-            jnp.stack([g(x, kernel) for kernel in kernels]),
-            jnp.stack([g(x, kernel) for x, kernel in pairs], 1),
-            jnp.stack([jnp.stack([g(x, kernel) for kernel in kernels]) for x in xs]),
+        return (  # names of their own: Python 3.13.0 takes a comprehension's for those around it
+            jnp.stack([g(image, kernel) for image in xs]),
+            jnp.stack([g(x, window) for window in kernels]),
+            jnp.stack([g(image, window) for image, window in pairs], 1),
+            jnp.stack([jnp.stack([g(image, window) for window in kernels]) for image in xs]),
         )
 
     got = jax.jit(over_x)(xs, kernel), jax.jit(over_kernel)(x, kernels), *jax.jit(lambda: programs(f))()
